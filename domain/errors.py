@@ -81,3 +81,9 @@ class HostError(ImgError):
     """A host that does not allow an operation that a step needs."""
 
     exit_code = 9
+
+
+class TrustError(ImgError):
+    """An image without the signature that it needs, or something that a policy forbids."""
+
+    exit_code = 10

@@ -78,7 +78,7 @@ _CACHES = "use --cache-from and --cache-to type=registry,ref=NAME"
 _RESULT_FILE = "use --iidfile or --metadata-file"
 _CAPABILITIES = "steps have the capabilities that docker's have; leave it out"
 _ENVIRONMENT = "use ENV or LABEL in the Dockerfile"
-_SIGNATURES = "img makes and checks no signatures; leave it out"
+_SIGNATURES = "leave it out; `img sign` signs what was pushed, `img verify` checks it"
 
 _Rows = tuple[tuple[str, Callable[[str], bool], str], ...]
 

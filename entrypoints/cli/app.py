@@ -68,6 +68,7 @@ COMMANDS = {
     "inspection": {"inspect"},
     "history": {"history"},
     "packages": {"diff", "sbom"},
+    "signing": {"generate-key-pair", "sign", "verify"},
     "why": {"why"},
     "debug": {"debug"},
     "cp": {"cp"},

@@ -11,11 +11,15 @@ from img.entrypoints.wiring.setup import Setup
 with lazy_imports(__name__):
     from img.adapters.disk_image.sif import Sif
     from img.adapters.disk_image.squashfs import Squashfs
+    from img.adapters.signing_keys.cosign import CosignKeys
     from img.application.layers.on_demand import ImportedLayers, Layers
     from img.application.layers.trees import Trees
     from img.application.outputs.disk_images import WriteDiskImage
     from img.application.outputs.files import WriteFiles
     from img.application.packages.find import FindPackages
+    from img.application.signatures.check import CheckSignatures
+    from img.application.signatures.find import FindSignatures
+    from img.application.signatures.keep import KeepSignatures
     from img.application.transfer.blobs import Transfer
     from img.application.transfer.catalog import Catalog
     from img.application.transfer.copy_layout import CopyFromLayout
@@ -34,8 +38,10 @@ with lazy_imports(__name__):
     from img.application.usecases.push import PushImage
     from img.application.usecases.read_image import ReadImage
     from img.application.usecases.save import SaveImage
+    from img.application.usecases.sign_image import SignImage
     from img.application.usecases.tag import TagImage
     from img.application.usecases.unpack import UnpackImage
+    from img.application.usecases.verify_image import PlaceOfSignatures, VerifyImage
 
 if TYPE_CHECKING:
     from img.entrypoints.wiring.registries import Registries
@@ -206,5 +212,31 @@ class Images(Wiring):
             find=self.find,
             catalog=self.catalog,
             files=self.write_files,
+            lock=storage.lock,
+        )
+        self.signing_keys = providers.Singleton(lazy(CosignKeys))
+        self.find_signatures = providers.Factory(
+            lazy(FindSignatures),
+            registry=registries.registry,
+            contents=registries.contents,
+            transfer=self.transfer,
+            images=storage.images,
+        )
+        self.check_signatures = providers.Factory(lazy(CheckSignatures), find=self.find_signatures)
+        place = providers.Factory(lazy(PlaceOfSignatures), gather=self.gather, find=self.find)
+        self.verify_image = providers.Factory(
+            lazy(VerifyImage), place=place, check=self.check_signatures, lock=storage.lock
+        )
+        self.sign_image = providers.Factory(
+            lazy(SignImage),
+            place=place,
+            keep=providers.Factory(
+                lazy(KeepSignatures),
+                find=self.find_signatures,
+                publish=self.publish,
+                images=storage.images,
+                clock=system.clock,
+            ),
+            catalog=self.catalog,
             lock=storage.lock,
         )

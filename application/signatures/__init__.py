@@ -1,0 +1,1 @@
+"""Signatures of images in registries and in the store."""

@@ -1,0 +1,88 @@
+"""Verification of images."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+
+from img.application.ports.signing_keys import Verifier
+from img.application.ports.state_lock import StateLock
+from img.application.signatures.check import CheckSignatures
+from img.application.transfer.find_image import FindImage
+from img.application.transfer.gather_image import GatherImage
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.errors import UsageError
+from img.domain.image_place import ImagePlace, RegistryPlace, StoredPlace
+from img.domain.oci.descriptor import Descriptor
+from img.domain.reference import ImageReference
+from img.domain.signing.candidate import Asked, Candidate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedImage:
+    """An image and its signatures that hold."""
+
+    repository: ImageReference
+    digest: Digest
+    signatures: Sequence[Candidate] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceOfSignatures:
+    """The repository of an image, which has its signatures too."""
+
+    gather: GatherImage
+    find: FindImage
+
+    def __call__(self, place: ImagePlace) -> tuple[ImageReference, Descriptor]:
+        """Return the repository and the manifest or index of the image at ``place``.
+
+        Raises UsageError, ImageNotFound, RegistryError.
+        """
+        match place:
+            case RegistryPlace(reference):
+                return reference, self.gather.of_registry(reference, whole=False)
+            case StoredPlace(name):
+                found = self.find(name)
+                names = [found.reference_for(name), *found.references]
+                known = next(filter(None, names), None)
+                if known is None:
+                    raise UsageError(
+                        f"{place} has no name, and signatures are kept beside a name",
+                        hint="give it one with `img tag`",
+                    )
+                return known, found.target
+            case _:
+                raise UsageError(
+                    f"{place} has no place for signatures",
+                    hint="use NAME, of a registry, or store:NAME",
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyImage:
+    """``img verify``."""
+
+    place: PlaceOfSignatures
+    check: CheckSignatures
+    lock: StateLock
+
+    def __call__(
+        self,
+        place: ImagePlace,
+        key: Verifier,
+        *,
+        annotations: Mapping[str, str],
+        predicate_type: str = "",
+    ) -> VerifiedImage:
+        """Return the signatures, or the attestations of a type, that hold.
+
+        Raises NotTrusted, UsageError, ImageNotFound, RegistryError.
+        """
+        with self.lock.working():
+            repository, target = self.place(place)
+            asked = Asked(
+                digest=target.digest, annotations=annotations, predicate_type=predicate_type
+            )
+            stored = isinstance(place, StoredPlace)
+            found = self.check(repository, asked, key, stored=stored)
+            return VerifiedImage(repository=repository, digest=target.digest, signatures=found)

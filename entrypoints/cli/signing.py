@@ -1,0 +1,183 @@
+"""``img sign``, ``img verify`` and ``img generate-key-pair``."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from img.domain.errors import UsageError
+from img.entrypoints.cli import options
+from img.entrypoints.cli.copying import registries_of
+from img.entrypoints.cli.key_files import new_password, password_of, read_key, write_key_pair
+from img.entrypoints.cli.options import RegistryOptions, Texts, option
+from img.entrypoints.cli.output import say, say_text
+from img.entrypoints.cli.params import shared_options
+from img.entrypoints.cli.session import Needs, Session
+
+if TYPE_CHECKING:
+    from img.application.usecases.sign_image import Predicate
+    from img.domain.image_place import ImagePlace
+
+_LARGEST_PREDICATE = 16 << 20  # bytes
+
+Words = Annotated[Texts, typer.Argument(hidden=True)]
+Key = Annotated[
+    str, option("--key", says="Use the key in this file, or in env://VARIABLE.", value="FILE")
+]
+Annotations = Annotated[
+    Texts,
+    option("--annotations", "-a", says="An annotation in the signature.", value="KEY=VALUE"),
+]
+Type = Annotated[
+    str, option("--type", says="The type of an attestation: a URI, or spdxjson …", value="TYPE")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        "sign", cls=options.followed_by("NAME"), short_help="Sign an image, or attestations of it."
+    )(sign)
+    app.command(
+        "verify", cls=options.followed_by("NAME"), short_help="Verify signatures of an image."
+    )(verify)
+    app.command(
+        "generate-key-pair", cls=options.followed_by(), short_help="Make a key for signatures."
+    )(generate_key_pair)
+
+
+@shared_options
+def sign(
+    session: Session,
+    registries: RegistryOptions,
+    words: Words = None,
+    key: Key = "",
+    annotations: Annotations = None,
+    recursive: Annotated[
+        bool, option("--recursive", "-r", says="Sign each image of an index too.")
+    ] = False,
+    form: Annotated[
+        str,
+        option(
+            "--as",
+            says="Keep signatures as tag (default), referrer or bundle.",
+            value="FORM",
+            proposes=options.one_of("tag", "referrer", "bundle"),
+        ),
+    ] = "tag",
+    attestations: Annotated[
+        bool, option("--attestations", says="Sign the statements in the index of the image.")
+    ] = False,
+    predicate: Annotated[
+        str, option("--predicate", says="Sign this predicate of the image (JSON).", value="FILE")
+    ] = "",
+    type_: Type = "",
+    quiet: options.Quiet = False,
+) -> None:
+    """Sign an image in its registry, or store:NAME, by a key in cosign's format."""
+    place = _place(words)
+    if bool(predicate) != bool(type_):
+        raise UsageError("--predicate and --type need each other")
+    if predicate and attestations:
+        raise UsageError("--predicate excludes --attestations")
+    from img.application.usecases.sign_image import SigningRequest
+    from img.domain.signing.places import SignatureForm
+    from img.domain.signing.statement import parse_annotations
+
+    if annotations and (predicate or attestations):
+        raise UsageError("only signatures of images have annotations")
+    request = SigningRequest(
+        form=SignatureForm.parse(form),
+        annotations=parse_annotations(annotations or []),
+        recursive=recursive,
+        predicate=_predicate(predicate, type_) if predicate else None,
+        attestations=attestations,
+    )
+    content = read_key(key)
+    access = registries.access(registries_of([place]))
+    with session.open(quiet=quiet, access=access) as container:
+        signer = container.images.signing_keys().signer(content, password_of)
+        made = container.images.sign_image()(place, signer, request)
+    for each in made:
+        what = f"{each.predicate_type} of " if each.predicate_type else ""
+        say(f"Signed {what}{each.repository.familiar_name}@{each.digest}")
+
+
+@shared_options
+def verify(
+    session: Session,
+    registries: RegistryOptions,
+    words: Words = None,
+    key: Key = "",
+    annotations: Annotations = None,
+    type_: Type = "",
+    quiet: options.Quiet = False,
+) -> None:
+    """Verify that an image has a signature by a key, or an attestation of a type.
+
+    What is signed is printed as a list in JSON.
+    """
+    place = _place(words)
+    from img.domain.signing.statement import parse_annotations, predicate_type_of
+
+    wanted = predicate_type_of(type_) if type_ else ""
+    if wanted and annotations:
+        raise UsageError("only signatures of images have annotations")
+    asked: Mapping[str, str] = parse_annotations(annotations or [])
+    content = read_key(key)
+    access = registries.access(registries_of([place]))
+    with session.open(quiet=quiet, access=access) as container:
+        verifier = container.images.signing_keys().verifier(content)
+        found = container.images.verify_image()(
+            place, verifier, annotations=asked, predicate_type=wanted
+        )
+    if quiet:
+        return
+    what = f"attestations {wanted}" if wanted else "signatures"
+    name = f"{found.repository.familiar_name}@{found.digest}"
+    say(f"Verified {len(found.signatures)} {what} of {name}", error=True)
+    say_text(_listed([each.payload for each in found.signatures]) + "\n")
+
+
+@shared_options
+def generate_key_pair(
+    session: Session,
+    prefix: Annotated[
+        str,
+        option("--output-key-prefix", says="Name the files PREFIX.key and .pub.", value="PREFIX"),
+    ] = "cosign",
+) -> None:
+    """Make cosign.key, a private key under a password, and cosign.pub, its public key.
+
+    The password is that of $COSIGN_PASSWORD, else it is asked for.
+    """
+    with session.open(needs=Needs.REGISTRY) as container:
+        keys = container.images.signing_keys()
+        pair = keys.generate(new_password())
+    for file in write_key_pair(prefix or "cosign", pair):
+        say(f"Wrote {file}")
+
+
+def _place(words: list[str] | None) -> "ImagePlace":
+    from img.domain.image_place import parse_image_place
+
+    if not words or len(words) != 1:
+        raise UsageError("must pass an image", hint="such as r.example.com/app:1, or store:app:1")
+    return parse_image_place(words[0])
+
+
+def _predicate(file: str, type_: str) -> "Predicate":
+    from img.application.usecases.sign_image import Predicate
+    from img.domain.signing.statement import predicate_type_of
+    from img.entrypoints.cli.key_files import read_bounded
+
+    content = read_bounded(file, "--predicate", _LARGEST_PREDICATE)
+    return Predicate(type=predicate_type_of(type_), content=content)
+
+
+def _listed(payloads: list[bytes]) -> str:
+    import json
+
+    from img.domain.json_text import parse_json
+
+    return json.dumps([parse_json(payload) for payload in payloads], indent=2)

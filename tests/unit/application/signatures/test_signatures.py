@@ -1,0 +1,304 @@
+"""Signatures of images: made, kept in each form, found again, and refused if they do not hold."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from img.adapters.signing_keys.memory import MemorySigningKeys
+from img.application.ports.registry import RegistryError
+from img.application.ports.signing_keys import Signer, Verifier
+from img.application.usecases.sign_image import Predicate, Signed, SigningRequest
+from img.application.usecases.verify_image import VerifiedImage
+from img.domain.digest import Digest
+from img.domain.errors import UsageError
+from img.domain.image_place import parse_image_place
+from img.domain.oci import media_types
+from img.domain.oci.codec import decode_manifest, encode_index, encode_manifest
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.index import Index
+from img.domain.oci.manifest import Manifest
+from img.domain.platform import Platform
+from img.domain.reference import ImageReference
+from img.domain.signing.candidate import NotTrusted
+from img.domain.signing.places import SIGNATURE, SignatureForm, tag_of
+from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp
+
+_NAME = "r.example/app:1"
+_KEYS = MemorySigningKeys()
+_PAIR, _OTHER = _KEYS.generate(b"pw"), _KEYS.generate(b"pw")
+_SPDX = "https://spdx.dev/Document"
+
+
+@pytest.fixture
+def app() -> InMemoryApp:
+    made = InMemoryApp()
+    made.container.registries.contents.override(made.registry)
+    made.publish(_NAME, {"a": b"1"})
+    return made
+
+
+def _signer(private: bytes = _PAIR.private) -> Signer:
+    return _KEYS.signer(private, lambda: b"pw")
+
+
+def _verifier(public: bytes = _PAIR.public) -> Verifier:
+    return _KEYS.verifier(public)
+
+
+def _sign(
+    app: InMemoryApp, place: str = _NAME, key: Signer | None = None, **request: object
+) -> list[Signed]:
+    made = SigningRequest(**request)  # type: ignore[arg-type]
+    use_case = app.container.images.sign_image()
+    return [*use_case(parse_image_place(place), key or _signer(), made)]
+
+
+def _verify(
+    app: InMemoryApp,
+    place: str = _NAME,
+    key: Verifier | None = None,
+    annotations: Mapping[str, str] | None = None,
+    predicate_type: str = "",
+) -> VerifiedImage:
+    return app.container.images.verify_image()(
+        parse_image_place(place),
+        key or _verifier(),
+        annotations=annotations or {},
+        predicate_type=predicate_type,
+    )
+
+
+def _digest(app: InMemoryApp, name: str = _NAME) -> Digest:
+    return app.registry.resolve(ImageReference.parse(name)).digest
+
+
+def _tagged(app: InMemoryApp, suffix: str = "sig") -> Manifest:
+    name = ImageReference.parse(_NAME).with_tag(tag_of(_digest(app), suffix))
+    return decode_manifest(app.registry.manifest(name, app.registry.resolve(name)))
+
+
+def _retag(app: InMemoryApp, manifest: Manifest) -> None:
+    name = ImageReference.parse(_NAME).with_tag(tag_of(_digest(app), "sig"))
+    app.registry.push_manifest(name, encode_manifest(manifest), media_types.OCI_MANIFEST)
+
+
+@pytest.mark.parametrize("form", list(SignatureForm))
+def test_each_form_is_found_again(app: InMemoryApp, form: SignatureForm) -> None:
+    _sign(app, form=form, annotations={"who": "me"})
+
+    found = _verify(app, annotations={"who": "me"})
+
+    assert (found.digest, len(found.signatures)) == (_digest(app), 1)
+    with pytest.raises(NotTrusted, match="lacks the annotation who=you"):
+        _verify(app, annotations={"who": "you"})
+    with pytest.raises(NotTrusted, match="by another key"):
+        _verify(app, key=_verifier(_OTHER.public))
+
+
+def test_an_image_without_signatures_is_refused(app: InMemoryApp) -> None:
+    with pytest.raises(NotTrusted, match="has no signature by this key") as refused:
+        _verify(app)
+    assert refused.value.exit_code == 10
+
+
+def test_signatures_by_several_keys_are_kept_together(app: InMemoryApp) -> None:
+    _sign(app)
+    _sign(app, key=_signer(_OTHER.private))
+    _sign(app, annotations={"a": "1"})
+    _sign(app)  # again
+
+    assert len(_tagged(app).layers) == 3
+    assert len(_verify(app).signatures) == 2
+    assert len(_verify(app, key=_verifier(_OTHER.public)).signatures) == 1
+
+
+def test_a_signature_of_another_image_does_not_count(app: InMemoryApp) -> None:
+    _sign(app)
+    stolen = _tagged(app)
+    app.publish(_NAME, {"a": b"2"})
+    _retag(app, stolen)
+
+    with pytest.raises(NotTrusted, match="of another image"):
+        _verify(app)
+
+
+def test_each_changed_part_is_refused(app: InMemoryApp) -> None:
+    _sign(app)
+    good = _tagged(app)
+    (layer,) = good.layers
+    signature = layer.annotations[SIGNATURE]
+
+    def with_layer(**changes: object) -> None:
+        changed = replace(layer, **changes)  # type: ignore[arg-type]
+        _retag(app, replace(good, layers=(changed,)))
+
+    for at in range(len(signature)):
+        other = "A" if signature[at] != "A" else "B"
+        with_layer(annotations={SIGNATURE: signature[:at] + other + signature[at + 1 :]})
+        with pytest.raises(NotTrusted):
+            _verify(app)
+    for annotations in ({}, {SIGNATURE: ""}, {SIGNATURE: "A" * 10_000}):
+        with_layer(annotations=annotations)
+        with pytest.raises(NotTrusted):
+            _verify(app)
+    payload = app.registry.open_blob(ImageReference.parse(_NAME), layer).read()
+    for at in range(len(payload)):
+        changed = payload[:at] + bytes([payload[at] ^ 1]) + payload[at + 1 :]
+        digest = app.registry.add_blob(ImageReference.parse(_NAME), changed)
+        with_layer(digest=digest)
+        with pytest.raises(NotTrusted):
+            _verify(app)
+    with_layer(size=1 << 30)
+    with pytest.raises(NotTrusted, match="more than 33554432 bytes"):
+        _verify(app)
+    with_layer()
+    assert _verify(app).signatures
+
+
+def test_a_payload_with_other_bytes_than_its_digest_is_refused(app: InMemoryApp) -> None:
+    _sign(app)
+    (layer,) = _tagged(app).layers
+    app.blobs.remove(layer.digest)
+    app.registry.corrupt(layer.digest)
+
+    with pytest.raises(NotTrusted):
+        _verify(app)
+
+
+def test_broken_signatures_do_not_hide_a_good_one(app: InMemoryApp) -> None:
+    _sign(app)
+    good = _tagged(app)
+    junk = Descriptor(
+        media_type="application/vnd.dsse.envelope.v1+json",
+        digest=app.registry.add_blob(ImageReference.parse(_NAME), b"{"),
+        size=1,
+    )
+    _retag(app, replace(good, layers=(junk, *good.layers)))
+
+    assert len(_verify(app).signatures) == 1
+
+
+def test_what_is_under_the_tag_need_not_be_a_signature(app: InMemoryApp) -> None:
+    name = ImageReference.parse(_NAME).with_tag(tag_of(_digest(app), "sig"))
+    app.registry.push_manifest(name, encode_index(Index()), media_types.OCI_INDEX)
+    with pytest.raises(NotTrusted, match="is no manifest"):
+        _verify(app)
+    app.registry.push_manifest(name, b'{"schemaVersion":2}', media_types.OCI_MANIFEST)
+    with pytest.raises(NotTrusted, match="invalid image manifest"):
+        _verify(app)
+    manifest = app.registry.manifest(
+        ImageReference.parse(_NAME), app.registry.resolve(ImageReference.parse(_NAME))
+    )
+    app.registry.push_manifest(name, manifest, media_types.OCI_MANIFEST)
+    with pytest.raises(UsageError, match="is no signature"):
+        _sign(app)
+
+
+def test_a_registry_that_does_not_answer_is_no_answer(app: InMemoryApp) -> None:
+    _sign(app)
+    app.registry.lose("r.example")
+
+    with pytest.raises(RegistryError):
+        _verify(app)
+
+
+def test_all_images_of_an_index_are_signed_on_request(app: InMemoryApp) -> None:
+    app.publish(_NAME, {"a": b"1"}, platforms=(HERE, ELSEWHERE))
+    index = _digest(app)
+
+    assert [each.digest for each in _sign(app)] == [index]
+    made = _sign(app, recursive=True)
+
+    assert (len(made), made[-1].digest) == (3, index)
+    for each in made:
+        assert _verify(app, f"r.example/app@{each.digest}").digest == each.digest
+
+
+def test_stored_images_have_their_signatures_in_the_store(app: InMemoryApp) -> None:
+    app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["r.example/local:1"])
+
+    (made,) = _sign(app, "store:r.example/local:1")
+
+    assert _verify(app, "store:r.example/local:1").digest == made.digest
+    assert [str(image.name) for image in app.images.list() if "sha256-" in str(image.name)] == [
+        f"r.example/local:{tag_of(made.digest, 'sig')}"
+    ]
+    _sign(app, "store:r.example/local:1")
+    assert len(_verify(app, "store:r.example/local:1").signatures) == 1
+    with pytest.raises(UsageError, match="only a registry"):
+        _sign(app, "store:r.example/local:1", form=SignatureForm.BUNDLE)
+    with pytest.raises(UsageError, match="no place for signatures"):
+        _sign(app, "oci:somewhere")
+
+
+def test_an_image_without_a_name_has_no_place_for_signatures(app: InMemoryApp) -> None:
+    built = app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=[])
+
+    with pytest.raises(UsageError, match="has no name"):
+        _sign(app, f"store:{built.target.digest}")
+
+
+@pytest.mark.parametrize("form", list(SignatureForm))
+def test_a_predicate_becomes_a_signed_statement(app: InMemoryApp, form: SignatureForm) -> None:
+    predicate = Predicate(type=_SPDX, content=b'{"spdxVersion":"SPDX-2.3"}')
+
+    (made,) = _sign(app, form=form, predicate=predicate)
+
+    assert made.predicate_type == _SPDX
+    (found,) = _verify(app, predicate_type=_SPDX).signatures
+    statement = json.loads(found.payload)
+    assert statement["predicate"] == {"spdxVersion": "SPDX-2.3"}
+    assert statement["subject"][0]["digest"] == {"sha256": _digest(app).encoded}
+    with pytest.raises(NotTrusted, match="no signature"):  # of the image itself
+        _verify(app)
+    with pytest.raises(NotTrusted, match="no attestation https://other"):
+        _verify(app, predicate_type="https://other")
+
+
+def test_statements_of_an_index_are_signed(app: InMemoryApp) -> None:
+    image = app.registry.resolve(ImageReference.parse(_NAME))
+    text = (
+        b'{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"%s","subject":[],'
+        b'"predicate":{"a":1}}' % _SPDX.encode()
+    )
+    _with_statement(app, image, text)
+
+    (made,) = _sign(app, attestations=True)
+
+    assert (made.digest, made.predicate_type) == (image.digest, _SPDX)
+    (found,) = _verify(app, f"r.example/app@{image.digest}", predicate_type=_SPDX).signatures
+    assert json.loads(found.payload)["predicate"] == {"a": 1}
+    app.publish(_NAME, {"a": b"1"})
+    with pytest.raises(UsageError, match="no attestations"):
+        _sign(app, attestations=True)
+
+
+def _with_statement(app: InMemoryApp, image: Descriptor, text: bytes) -> None:
+    """Put an index with the image and an attestation manifest, as of BuildKit, at its name."""
+    name = ImageReference.parse(_NAME)
+    config = Descriptor(
+        media_type=media_types.OCI_EMPTY, digest=app.registry.add_blob(name, b"{}"), size=2
+    )
+    layer = Descriptor(
+        media_type="application/vnd.in-toto+json",
+        digest=app.registry.add_blob(name, text),
+        size=len(text),
+    )
+    content = encode_manifest(Manifest(config=config, layers=(layer,)))
+    digest = app.registry.push_manifest(
+        name.with_digest(Digest.of(content)), content, media_types.OCI_MANIFEST
+    )
+    attestation = Descriptor(
+        media_type=media_types.OCI_MANIFEST,
+        digest=digest,
+        size=len(content),
+        platform=Platform("unknown", "unknown"),
+        annotations={
+            "vnd.docker.reference.type": "attestation-manifest",
+            "vnd.docker.reference.digest": str(image.digest),
+        },
+    )
+    index = encode_index(Index(manifests=(image, attestation)))
+    app.registry.push_manifest(name, index, media_types.OCI_INDEX)
