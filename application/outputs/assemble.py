@@ -24,7 +24,7 @@ from img.domain.graph.vertex import HistoryItem, Plan
 from img.domain.oci.annotations import AnnotationPlace, annotations_at
 from img.domain.oci.chain import Layer, chain_ids_of
 from img.domain.oci.codec import encode_config, encode_index, encode_manifest
-from img.domain.oci.config import History, ImageConfig, squashed_history
+from img.domain.oci.config import History, ImageConfig, fitting_history, squashed_history
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.manifest import Manifest
@@ -91,7 +91,7 @@ class Assemble:
             created = self._creation(plan, config).created
         config = _dated(plan, config, results, created, epoch)
         if form.squash is not None:
-            kept = len(plan.config.history) if form.squash is Squash.NEW else 0
+            kept = len(config.history) - len(plan.history) if form.squash is Squash.NEW else 0
             config = replace(config, history=squashed_history(config.history, kept))
         if inline is not None:
             was = [layer.diff_id for layer in stack.layers]
@@ -159,7 +159,12 @@ class Assemble:
 def _config(plan: Plan, layers: Sequence[Layer]) -> ImageConfig:
     """Return the config of the image without its dates, and without the cache of a base."""
     unknown = {name: value for name, value in plan.config.unknown.items() if name != INLINE_FIELD}
-    return replace(plan.config, diff_ids=tuple(layer.diff_id for layer in layers), unknown=unknown)
+    return replace(
+        plan.config,
+        diff_ids=tuple(layer.diff_id for layer in layers),
+        history=fitting_history(plan.config.history, len(plan.config.diff_ids)),
+        unknown=unknown,
+    )
 
 
 def _dated(

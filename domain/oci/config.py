@@ -36,6 +36,22 @@ class History:
     empty_layer: bool = False
 
 
+def fitting_history(history: Sequence[History], layers: int) -> tuple[History, ...]:
+    """Return ``history`` with as many items that have a layer as there are ``layers``.
+
+    Programs pair items and layers, and containers/image refuses an image where they do not fit.
+    Surplus items lose their layer. Items without a command follow for missing ones (BuildKit
+    exporter/containerimage/writer.go, normalizeLayersAndHistory, adds them at the end of the new
+    history, where the pairs of all later layers are wrong).
+    """
+    layered = [index for index, item in enumerate(history) if not item.empty_layer]
+    items = list(history)
+    for index in layered[layers:]:
+        items[index] = replace(items[index], empty_layer=True)
+    missing = History(comment="not in the history of the base image")
+    return (*items, *[missing] * (layers - len(layered)))
+
+
 def squashed_history(history: Sequence[History], kept: int) -> tuple[History, ...]:
     """Return ``history`` with one layer, if any, for all the items after the first ``kept``.
 

@@ -1,5 +1,6 @@
 """Layers and a config become an image."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from img.domain.graph.vertex import Graph, HistoryItem, Plan, Vertex
 from img.domain.oci import media_types
 from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.codec import decode_config, decode_manifest
-from img.domain.oci.config import ImageConfig
+from img.domain.oci.config import History, ImageConfig
 from img.domain.oci.descriptor import Descriptor
 from tests.support.in_memory_app import HERE, InMemoryApp
 
@@ -72,6 +73,33 @@ def test_history_is_dated_by_when_its_layer_was_made() -> None:
 
     assert (copy.created, copy.empty_layer) == ("2020-05-06T00:00:00Z", False)
     assert (cmd.created, cmd.empty_layer) == ("2024-01-01T00:00:00Z", True)
+
+
+@pytest.mark.parametrize(
+    ("told", "layers", "expected"),
+    [
+        ("", 0, ""),
+        ("", 2, "##"),
+        ("a-b", 2, "a-b"),
+        ("a-", 3, "a-##"),
+        ("ab-c", 1, "a---"),
+        ("-", 0, "-"),
+        ("a", 0, "-"),
+    ],
+)
+def test_each_layer_of_the_base_has_an_item_of_history(
+    told: str, layers: int, expected: str
+) -> None:
+    history = tuple(History(created_by=name, empty_layer=name == "-") for name in told)
+    below = tuple(DiffID(Digest.of(b"%d" % number)) for number in range(layers))
+    plan = replace(PLAN, config=ImageConfig(platform=HERE, diff_ids=below, history=history))
+    stack = replace(STACK, layers=(*(replace(LAYER, diff_id=each) for each in below), LAYER))
+
+    items = an_assembly()(plan, {0: stack}, None).config.history
+
+    shown = "".join("-" if item.empty_layer else item.created_by or "#" for item in items[:-2])
+    assert shown == expected
+    assert [item.created_by for item in items[-2:]] == ["COPY a /", "CMD x"]
 
 
 def test_the_same_contents_keep_their_time() -> None:
