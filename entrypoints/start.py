@@ -35,6 +35,14 @@ def engine(descriptor: int) -> NoReturn:
     serve.serve(descriptor)
 
 
+def vertex_server(descriptor: int) -> NoReturn:
+    """Perform the tasks of a worker of a cluster, from the socket ``descriptor``."""
+    _prepare()
+    from img.entrypoints.cluster import serve
+
+    serve.serve(descriptor)
+
+
 def _prepare() -> None:
     _fill_standard_descriptors()
     sys.stdin, sys.stdout, sys.stderr = map(_waiting, (sys.stdin, sys.stdout, sys.stderr))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import field
+from datetime import UTC, datetime
 from threading import Barrier, Event, Thread
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.media_types import OCI_LAYER_GZIP
 from img.domain.platform import Platform
 
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 WAIT_S = 20  # longer than any of these waits takes, if all is well
 
 
@@ -75,7 +77,7 @@ def play(task: VertexTask, watch: Watch, cancelled: Cancellation) -> VertexAnswe
                 WAITING.set()
                 assert cancelled.wait(WAIT_S)
                 raise StepCanceled
-    return VertexAnswer(layer=a_layer(" ".join(task.operation.argv)))
+    return VertexAnswer(layer=a_layer(" ".join(task.operation.argv)), created=NOON)
 
 
 @dataclass(slots=True)
@@ -182,6 +184,10 @@ class VertexWorkersContract:
 
         assert workers.run(own, Event()).layer == a_layer("say:here")
         assert own.log == ["here", "1: here\n"]
+
+    def test_a_slot_is_free_again_after_each_step(self, workers: VertexWorkers) -> None:
+        for number in range(2 * workers.slots()):
+            workers.run(work(f"say:{number}"), Event())
 
     def test_closing_twice_does_no_harm(self, workers: VertexWorkers) -> None:
         workers.close()

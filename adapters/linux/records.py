@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 _Reader = Callable[[Any], Any]
 _BEYOND = 1 << 64
@@ -30,7 +30,8 @@ def encode(value: object) -> bytes:
     """Return ``value`` as a record in ASCII.
 
     The supported types are data classes, enumerations (by value), tuples, sets and mappings of
-    strings, bytes, strings (with lone surrogates), integers, booleans and None.
+    strings, bytes, strings (with lone surrogates), literals and subclasses of strings, integers,
+    booleans and None.
     """
     return _to_json(_plain(value)).encode("ascii")
 
@@ -83,6 +84,8 @@ def reader_of(kind: Any) -> Callable[[Any], Any]:
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (types.UnionType, Union):
         return _union_reader(arguments)
+    if origin is Literal:
+        return _word_reader(arguments)
     if origin is tuple:
         return _tuple_reader(arguments)
     if origin is frozenset:
@@ -92,7 +95,20 @@ def reader_of(kind: Any) -> Callable[[Any], Any]:
         return _mapping_reader(*arguments)
     if is_dataclass(kind):
         return _class_reader((kind,))
-    return _SIMPLE[kind] if kind in _SIMPLE else _enumeration(kind)
+    if kind in _SIMPLE:
+        return _SIMPLE[kind]
+    if issubclass(kind, str) and not issubclass(kind, Enum):  # a text that checks itself
+        return lambda plain: kind(_exact(str)(plain))
+    return _enumeration(kind)
+
+
+def _word_reader(words: tuple[Any, ...]) -> _Reader:
+    def read(plain: Any) -> Any:
+        if plain not in words or type(plain) is not str:
+            raise ValueError(f"{plain!r} is none of {words}")
+        return plain
+
+    return read
 
 
 def _enumeration(kind: type[Enum]) -> _Reader:

@@ -42,11 +42,20 @@ def _no_imported(_layers: Sequence[Layer], _watched: Watched) -> None:
     """Fetch nothing: the build has no such place."""
 
 
+def _has_none(_layer: Layer) -> bool:
+    """Return False: the build has no store of a cluster."""
+    return False
+
+
 @dataclass(slots=True)
 class ImportedLayers:
-    """Layers of remote caches or of a cluster; ``bring`` is set by a build that uses them."""
+    """Layers of remote caches or of a cluster; ``bring`` is set by a build that uses them.
+
+    ``has`` returns whether the store of the cluster holds a layer, which may be missing here.
+    """
 
     bring: BringImported = _no_imported
+    has: Callable[[Layer], bool] = _has_none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,5 +127,5 @@ class ShareLayers:
             origins=self.transfer.origins,
             progress=self.progress,
         )
-        self.hook.bring = layers.bring
+        self.hook.bring, self.hook.has = layers.bring, layers.has
         return layers

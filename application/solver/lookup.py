@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from threading import Event
 from typing import Protocol
 
+from img.application.layers.on_demand import ImportedLayers
 from img.application.ports.blob_store import BlobNotFound, BlobStore
 from img.application.ports.cache_store import CacheRecord, CacheStore
 from img.application.ports.clock import Clock
@@ -53,11 +54,15 @@ class Nowhere(Elsewhere):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """Finds and records results; records with a missing blob are ignored."""
+    """Finds and records results; records with a missing blob are ignored.
+
+    The blob may be in the store of a cluster instead, ``shared``.
+    """
 
     cache: CacheStore
     blobs: BlobStore
     imported: Elsewhere = Nowhere()  # used for keys without a stored result
+    shared: ImportedLayers = field(default_factory=ImportedLayers)
     _found: dict[Digest, datetime] = field(default_factory=dict)
     _new: Event = field(default_factory=Event)
 
@@ -115,7 +120,7 @@ class Lookup:
         if record.layer is None:
             return True
         blob = record.layer.descriptor
-        return self.blobs.size(blob.digest) == blob.size
+        return self.blobs.size(blob.digest) == blob.size or self.shared.has(record.layer)
 
     def definition_of(self, alias: Digest) -> Digest | None:
         """Return the definition key that ``alias`` stands for, None if there is none."""

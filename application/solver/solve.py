@@ -37,6 +37,7 @@ from img.domain.oci.chain import Layer
 
 if TYPE_CHECKING:
     from img.application.ports.vertex_workers import VertexWorkers
+    from img.application.solver.cluster_use import ClusterUse
     from img.domain.graph.task import VertexAnswer
 
 log = logger("solver")
@@ -44,10 +45,7 @@ log = logger("solver")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solver:
-    """Turns vertices into results.
-
-    ``spreads``: the workers are processes of a cluster, and the threads of this one only wait.
-    """
+    """Turns vertices into results; with a ``cluster``, ``workers`` are on other machines."""
 
     lookup: Lookup
     pull: PullLayers
@@ -57,11 +55,13 @@ class Solver:
     clock: Clock
     progress: ProgressSink
     observer: StepObserver = Unobserved()
-    spreads: bool = False
+    cluster: "ClusterUse | None" = None
 
     def at_once(self) -> int:
         """Return the number of vertices to solve at the same time."""
-        return max(THREADS, 2 * self.workers.slots()) if self.spreads else THREADS
+        if self.cluster is None:
+            return THREADS
+        return max(THREADS, 2 * self.workers.slots())  # some copy files in this process
 
     def for_build(
         self,
@@ -251,7 +251,7 @@ class _Solving:
     def _look_up_first(self) -> Stack:
         lookup, definition = self.build.parts.lookup, self.step.definition_key()
         record = self._by_definition(definition)
-        if record is None and not self.vertex.ignore_cache:
+        if record is None and not self.vertex.ignore_cache and not self._reads_elsewhere:
             record = lookup(self.step.content_key())
             if record is not None:
                 record = self._remember(record, definition)
@@ -261,7 +261,6 @@ class _Solving:
             self.build.note_cached(self.progress)
         else:
             record = self._record(self._run(), definition)
-            self.progress.done()
         content = (self.step.content_key(),) if self.build.all_keys else ()
         return self.root.with_result(definition, record, *content)
 
@@ -270,7 +269,6 @@ class _Solving:
         answer = self._run()
         definition = self.step.definition_key()
         record = self._record(answer, definition)
-        self.progress.done()
         return self.root.with_result(definition, record, self.step.content_key())
 
     def _by_definition(self, definition: Digest) -> CacheRecord | None:
@@ -286,8 +284,28 @@ class _Solving:
         """Run the step where the workers are; progress shows its start."""
         from img.application.solver.step_work import StepWork  # only where a step is run
 
-        work = StepWork(step=self.step, progress=self.progress, on_start=self.build.note_running)
-        return self.build.parts.workers.run(work, self.build.cancelled)
+        parts = self.build.parts
+        work = StepWork(
+            step=self.step,
+            vertex=self.vertex,
+            inputs=self.inputs,
+            progress=self.progress,
+            on_start=self.build.note_running,
+            cluster=parts.cluster,
+        )
+        answer = parts.workers.run(work, self.build.cancelled)
+        if answer.cached:
+            self.build.note_cached(self.progress)
+        return answer
+
+    @property
+    def _reads_elsewhere(self) -> bool:
+        """True if the content key is left to a worker, which has the files that it depends on."""
+        if self.build.parts.cluster is None or not self.step.key_reads_layers():
+            return False
+        from img.application.solver.cluster_use import is_movable
+
+        return is_movable(self.step)
 
     def _record(self, answer: "VertexAnswer", definition: Digest) -> CacheRecord:
         """Return the record of the new layer, or one that another build has made meanwhile.
@@ -305,6 +323,8 @@ class _Solving:
             )
         record = self._remember(record, definition, content)
         self.build.so_far.note_made(definition, record)
+        if not answer.cached:
+            self.progress.done()
         return record
 
     def _remember(self, record: CacheRecord, definition: Digest, *contents: Digest) -> CacheRecord:

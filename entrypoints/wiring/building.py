@@ -60,6 +60,7 @@ with lazy_imports(__name__):
     from img.application.usecases.debug_step import DebugStep
     from img.application.usecases.fetch_definition import FetchDefinition
     from img.application.usecases.lock_build import LockBuild
+    from img.application.usecases.solve_task import SolveTask
 
 if TYPE_CHECKING:
     from img.application.layers.on_demand import ImportedLayers
@@ -264,7 +265,11 @@ class Building(Wiring):
             storage.cache_namespace,
         )
         self.lookup = providers.Singleton(
-            Lookup, cache=storage.cache, blobs=storage.blobs, imported=self.imported
+            Lookup,
+            cache=storage.cache,
+            blobs=storage.blobs,
+            imported=self.imported,
+            shared=images.cluster_layers,
         )
         self.prepare_mounts = providers.Factory(
             PrepareMounts,
@@ -448,6 +453,14 @@ class Building(Wiring):
 
         self.fetch_definition = providers.Factory(
             lazy(FetchDefinition), contexts=self.contexts, lock=storage.lock
+        )
+        self.solve_task = providers.Factory(
+            SolveTask,
+            solver=self.solver,
+            share=self.share_layers,
+            layers=images.layers,
+            origins=storage.origins,
+            lock=storage.lock,
         )
         self.debug_step = providers.Factory(
             DebugStep, execute=self.execute, contexts=self.local_contexts

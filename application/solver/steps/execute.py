@@ -99,6 +99,9 @@ class ExecStep(Step):
         sources = (self.sources[place].definition for place in sorted(self.sources))
         return definition_key(self.operation, (self.root.key, *sources, *self._guarded))
 
+    def key_reads_layers(self) -> bool:
+        return bool(self.sources)
+
     def content_key(self) -> Digest:
         sources = (self.sources[place].content for place in sorted(self.sources))
         return content_key(self.operation, self.root.content, *sources, *self._guarded)

@@ -26,6 +26,10 @@ class Step(ABC):
         """
         return False
 
+    def key_reads_layers(self) -> bool:
+        """Return whether the content key depends on files in the layers of the inputs."""
+        return True
+
     @abstractmethod
     def definition_key(self) -> Digest:
         """Return the key of the operation and of what its inputs were made from.

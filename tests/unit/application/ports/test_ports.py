@@ -20,6 +20,7 @@ PORTS = sorted(
 # In-memory adapters with another name than memory.py: their work is not to store something.
 NAMED_BY_THEIR_WORK = {
     "clock": "fixed",
+    "cluster": "scripted",
     "executor": "scripted",
     "progress_sink": "recorded",
     "vertex_workers": "threads",
@@ -33,6 +34,7 @@ WITHOUT_MEMORY = {
     "LayoutExporter": "its result is a directory; LayoutWriter is the port that works in memory",
     "BlobTrash": "DirectTrash of the application works with any BlobStore",
     "Cancellation": "threading.Event is one",
+    "TaskWatch": "it is what a cluster tells its caller",
     "VertexWork": "it is what the solver asks for, not what it uses",
 }
 

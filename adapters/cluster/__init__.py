@@ -1,0 +1,1 @@
+"""Clusters with workers that run steps."""

@@ -1,0 +1,258 @@
+"""Clusters of Dask (https://distributed.dask.org)."""
+
+import logging
+import secrets
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import field
+from time import monotonic
+from typing import Any
+
+import dask
+
+from img import __version__
+from img.adapters.cluster import codec
+from img.application.cancellation import StepCanceled
+from img.application.ports.cluster import (
+    Cluster,
+    ClusterError,
+    NoWorker,
+    OtherVersion,
+    Placement,
+    SchedulerLost,
+    TaskWatch,
+    WorkerFacts,
+    WorkerGone,
+)
+from img.application.ports.executor import Cancellation
+from img.domain.dataclass import dataclass
+from img.domain.graph.operations import CopyFiles, Exec
+from img.domain.graph.task import VertexAnswer, VertexTask
+
+_NATIVE, _RUNS = "native ", "runs "  # beginnings of resources
+_POLL_S = 0.1
+_REFRESH_S = 0.5  # between looks at the workers
+_PATIENCE_S = 60.0  # for a worker that can run a task
+_CONNECT_S = 10.0
+_SILENT = ("distributed", "distributed.client", "distributed.core", "distributed.comm")
+
+
+@dataclass(slots=True)
+class _Running:
+    """A task that a worker has, or will have."""
+
+    watch: TaskWatch
+    changed: threading.Event = field(default_factory=threading.Event)  # it has an answer, or failed
+    answer: str = ""
+    worker: str = ""  # its address
+
+
+class DaskCluster(Cluster):
+    """The cluster of a scheduler.
+
+    A task is one of Dask with a name without a meaning. Its answer is an event like the output of
+    its step, so it is here as soon as the task ends, and nothing is unpickled.
+    """
+
+    def __init__(self, address: str, *, patience_s: float = _PATIENCE_S) -> None:
+        """Connect. Raises ClusterError."""
+        self._address = address
+        self._patience_s = patience_s
+        self._running: dict[str, _Running] = {}
+        self._closed = threading.Event()
+        self._topic = f"img-{secrets.token_hex(8)}"
+        self._client = _connected(address)
+        self._client.subscribe_topic(self._topic, self._take)
+        self._facts: Sequence[WorkerFacts] = ()
+        self._refresh()
+        threading.Thread(target=self._keep_fresh, name="cluster", daemon=True).start()
+
+    @property
+    def name(self) -> str:
+        return self._address
+
+    @property
+    def dashboard(self) -> str:
+        """The address of the dashboard, "" if there is none."""
+        with suppress(Exception):  # without a dashboard, each version of Dask has another error
+            return str(self._client.dashboard_link or "")
+        return ""
+
+    def workers(self) -> Sequence[WorkerFacts]:
+        self._check()
+        return self._facts
+
+    def run(
+        self, task: VertexTask, placement: Placement, watch: TaskWatch, cancelled: Cancellation
+    ) -> VertexAnswer:
+        self._check()
+        number = secrets.token_hex(8)
+        running = self._running[number] = _Running(watch)
+        try:
+            future = self._submitted(task, placement, number)
+            future.add_done_callback(lambda _: running.changed.set())
+            try:
+                self._wait(task, placement, running, cancelled)
+                return self._answer(running, future)
+            finally:
+                with suppress(Exception):  # of a scheduler that is gone
+                    future.cancel()
+        finally:
+            del self._running[number]
+
+    def close(self) -> None:
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        for each in list(self._running.values()):
+            each.changed.set()
+        with suppress(Exception):  # of a scheduler that is gone
+            self._client.close(timeout=5)
+
+    def _submitted(self, task: VertexTask, placement: Placement, number: str) -> Any:
+        from img.adapters.cluster.dask_worker import run_task
+
+        wanted = placement.only or placement.prefer
+        try:
+            return self._client.submit(
+                run_task,
+                __version__,
+                codec.encode_task(task),
+                self._topic,
+                number,
+                key=f"img-{_kind(task)}-{number}",
+                pure=False,
+                workers=list(wanted) or None,
+                allow_other_workers=bool(wanted) and not placement.only,
+                resources=_resources(task, placement),
+            )
+        except Exception as error:
+            raise SchedulerLost(self._address, str(error)) from error
+
+    def _wait(
+        self,
+        task: VertexTask,
+        placement: Placement,
+        running: _Running,
+        cancelled: Cancellation,
+    ) -> None:
+        """Wait for the answer. Raises StepCanceled, SchedulerLost, WorkerGone, NoWorker."""
+        able_s = monotonic()  # when a worker was there
+        while not running.changed.wait(_POLL_S):
+            if cancelled.is_set():
+                raise StepCanceled
+            here = {each.address for each in self.workers() if each.can_run(task.platform)}
+            if here:
+                able_s = monotonic()
+            if placement.only and not here.intersection(placement.only):
+                raise WorkerGone(running.worker or placement.only[0])
+            if monotonic() - able_s > self._patience_s:
+                raise NoWorker(f"no worker of the cluster {self._address} is left for the step")
+
+    def _answer(self, running: _Running, future: Any) -> VertexAnswer:
+        self._check()
+        if running.answer:
+            return codec.answer_from(running.answer, running.worker)
+        if future.status != "error":
+            raise SchedulerLost(self._address, f"the task is {future.status}")
+        raise _fault(future.exception(timeout=_CONNECT_S), running.worker)
+
+    def _take(self, event: tuple[float, Any]) -> None:
+        """Take an event of a worker; the loop of Dask calls this."""
+        match event[1]:
+            case [str(number), str(worker), str(kind), int(stream), bytes(data)]:
+                running = self._running.get(number)
+                if running is None:
+                    return
+            case _:
+                return
+        match kind:
+            case "begun":
+                running.worker = worker
+                running.watch.begun(worker)
+            case "output" if stream in (1, 2):
+                running.watch.output(stream, data)
+            case "answer":
+                running.worker, running.answer = worker, data.decode("ascii", "replace")
+                running.changed.set()
+
+    def _check(self) -> None:
+        if self._closed.is_set() or self._client.status != "running":
+            raise SchedulerLost(self._address)
+
+    def _keep_fresh(self) -> None:
+        while not self._closed.wait(_REFRESH_S):
+            with suppress(Exception):  # ``_check`` finds a scheduler that is gone
+                self._refresh()
+
+    def _refresh(self) -> None:
+        found = self._client.sync(self._client.scheduler.identity, n_workers=-1)
+        self._facts = [_facts(address, each) for address, each in found["workers"].items()]
+
+
+def _connected(address: str) -> Any:
+    """Return a client of the scheduler. Raises ClusterError."""
+    dask.config.set({"logging": dict.fromkeys(_SILENT, "critical")})
+    from distributed import Client
+
+    connect: Any = Client
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        return connect(address, timeout=_CONNECT_S, set_as_default=False, name="img")
+    except Exception as error:
+        # OSError, TimeoutError, ValueError for certificates …
+        raise ClusterError(
+            f"no scheduler of Dask answers at {address}: {error}",
+            hint="start one with `dask scheduler`, and workers with `img worker ADDRESS`",
+        ) from error
+
+
+def _facts(address: str, told: Any) -> WorkerFacts:
+    resources = [str(each) for each in told.get("resources") or ()]
+    return WorkerFacts(
+        address=address,
+        name=str(told.get("name") or address),
+        slots=int(told.get("nthreads") or 1),
+        natives=_with(resources, _NATIVE),
+        runs=_with(resources, _RUNS),
+    )
+
+
+def _with(resources: Sequence[str], beginning: str) -> frozenset[str]:
+    return frozenset(
+        each.removeprefix(beginning) for each in resources if each.startswith(beginning)
+    )
+
+
+def _resources(task: VertexTask, placement: Placement) -> dict[str, float] | None:
+    """Return the resources that a task takes: one step of a worker with the platform."""
+    if task.platform is None:
+        return None
+    taken = {f"{_RUNS}{task.platform}": 1.0}
+    return {**taken, f"{_NATIVE}{task.platform}": 1.0} if placement.native else taken
+
+
+def _kind(task: VertexTask) -> str:
+    """Return a word for the dashboard, which must not show commands."""
+    match task.operation:
+        case Exec():
+            return "run"
+        case CopyFiles():
+            return "copy"
+        case _:
+            return "workdir"
+
+
+def _fault(error: BaseException | None, worker: str) -> ClusterError:
+    """Return the error of a task that gave no answer."""
+    name = type(error).__name__
+    if name == "KilledWorker":
+        return ClusterError(
+            "the step ended each worker that ran it: perhaps it needs more memory than they have",
+            hint="give workers more memory, or run fewer steps at a time on each",
+        )
+    if isinstance(error, ImportError | AttributeError):
+        return OtherVersion(worker or "of the cluster", f"no such module ({error})", __version__)
+    return ClusterError(f"a worker of the cluster could not begin the step: {name}: {error}")

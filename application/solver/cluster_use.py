@@ -1,0 +1,144 @@
+"""The use of a cluster by a build: which steps other machines can run, and what they need."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field
+
+from img.application.layers.on_demand import Layers
+from img.application.layers.shared import SharedLayers
+from img.application.solver.results import Result, Stack
+from img.application.solver.steps.copy_files import CopyStep
+from img.application.solver.steps.execute import ExecStep
+from img.application.solver.steps.make_directory import MakeDirectoryStep
+from img.application.solver.steps.step import Step
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.graph.operations import Exec
+from img.domain.graph.task import TaskInput, TaskOperation, VertexTask
+from img.domain.graph.vertex import Vertex
+from img.domain.oci.chain import Layer
+from img.domain.platform import Platform
+
+_OF_CLIENT = ("secret", "ssh")  # types of mounts that need the client's files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterUse:
+    """Tasks for workers, and the layers that they need."""
+
+    shared: SharedLayers
+    layers: Layers
+    platform: Platform  # of this machine, for steps that name none
+    retries: int = 0
+    limit_s: float | None = None
+    _offered: set[Digest] = field(default_factory=set)
+    _origins: dict[Digest, tuple[str, ...]] = field(default_factory=dict)
+
+    def task(self, step: Step, vertex: Vertex, inputs: Sequence[Result]) -> VertexTask | None:
+        """Return the step as a task, None if only this process can run it.
+
+        The layers that a worker can have from nowhere else are in the shared store then. Raises
+        BuildError, BlobNotFound, the errors of the shared store.
+        """
+        found = _movable(step, inputs)
+        if found is None:
+            return None
+        operation, stacks = found
+        layers = {layer.descriptor.digest: layer for each in stacks for layer in each.layers}
+        self._offer_own(layers)
+        return VertexTask(
+            name=vertex.name,
+            operation=operation,
+            inputs=tuple(map(_input, stacks)),
+            ignore_cache=vertex.ignore_cache,
+            platform=(operation.platform or self.platform) if isinstance(operation, Exec) else None,
+            origins=tuple(
+                (digest, known) for digest in layers if (known := self._repositories(digest))
+            ),
+            store=str(self.shared.place),
+            retries=self.retries,
+            limit_ms=None if self.limit_s is None else max(1, round(self.limit_s * 1000)),
+        )
+
+    def share(self, layers: Iterable[Layer]) -> None:
+        """Fetch the layers if need be, and add them to the shared store.
+
+        Raises the errors of ``Layers.bring`` and of the shared store.
+        """
+        wanted = list(layers)
+        self.layers.bring(wanted)
+        self.shared.offer(wanted)
+
+    def _offer_own(self, layers: Mapping[Digest, Layer]) -> None:
+        """Share the layers that were made here: others are in the shared store or a registry."""
+        new = {digest: layer for digest, layer in layers.items() if digest not in self._offered}
+        own = [
+            layer
+            for digest, layer in new.items()
+            if not self._repositories(digest) and self.layers.are_here([layer])
+        ]
+        self.shared.offer(own)
+        self._offered.update(new)
+
+    def _repositories(self, digest: Digest) -> tuple[str, ...]:
+        if digest not in self._origins:
+            self._origins[digest] = tuple(self.shared.origins.repositories(digest))
+        return self._origins[digest]
+
+
+def is_movable(step: Step) -> bool:
+    """Return whether a worker can run the step. It reads no files and shares none."""
+    match step:
+        case MakeDirectoryStep():
+            return True
+        case CopyStep():
+            return all(isinstance(each, Stack) for each in step.sources)
+        case ExecStep(operation=operation):
+            return not any(mount.type in _OF_CLIENT for mount in operation.mounts)
+        case _:
+            return False
+
+
+def _movable(step: Step, inputs: Sequence[Result]) -> tuple[TaskOperation, Sequence[Stack]] | None:
+    """Return the operation and its inputs as layers, None if it needs this process."""
+    if not is_movable(step):
+        return None
+    match step:
+        case MakeDirectoryStep() | CopyStep():
+            stacks = [each for each in inputs if isinstance(each, Stack)]
+            return step.operation, stacks
+        case ExecStep():
+            packed = _packed_inputs(step, inputs)
+            return None if packed is None else (step.operation, packed)
+        case _:
+            return None
+
+
+def _packed_inputs(step: ExecStep, inputs: Sequence[Result]) -> Sequence[Stack] | None:
+    """Return the inputs of a RUN; the files of a context that it mounts are packed as a layer.
+
+    None if several mounts show different parts of one context.
+    """
+    stacks: list[Stack] = []
+    for number, given in enumerate(inputs):
+        if isinstance(given, Stack):
+            stacks.append(given)
+            continue
+        places = [place for place, each in enumerate(step.operation.mounts) if each.input == number]
+        if len({step.operation.mounts[place].source for place in places}) != 1:
+            return None
+        stacks.append(step.sources[places[0]].layers())
+    return stacks
+
+
+def _input(stack: Stack) -> TaskInput:
+    return TaskInput(
+        key=stack.key,
+        layers=stack.layers,
+        below=tuple(stack.below.items()),
+        dated=stack.dated,
+    )
+
+
+def stack_from(given: TaskInput) -> Stack:
+    """Return the stack of an input of a task."""
+    return Stack(key=given.key, layers=given.layers, below=dict(given.below), dated=given.dated)

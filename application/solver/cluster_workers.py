@@ -1,0 +1,226 @@
+"""Steps on the workers of a cluster: which worker runs which step, and what follows a failure."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from threading import Lock
+
+from img.application.cancellation import pause
+from img.application.log import logger
+from img.application.ports.cluster import (
+    Cluster,
+    LayersMissing,
+    NoWorker,
+    Placement,
+    TaskWatch,
+    WorkerFacts,
+    WorkerGone,
+    WorkerUnfit,
+)
+from img.application.ports.executor import Cancellation
+from img.application.ports.vertex_workers import VertexWork, VertexWorkers
+from img.domain.digest import Digest
+from img.domain.graph.operations import Exec
+from img.domain.graph.task import VertexAnswer, VertexTask
+from img.domain.oci.chain import Layer
+
+log = logger("cluster")
+
+_STDERR = 2
+_PATIENCE_S = 60.0  # for the first worker that can run a step: clusters start some when needed
+_PAUSE_S = 0.5
+_MOST_GONE = 5  # workers that leave while they run the same step
+
+
+class ClusterWorkers(VertexWorkers):
+    """The workers of a cluster; steps that no other process can run are run in this one.
+
+    A worker that has layers of the inputs is preferred while it has a free slot. Steps that share
+    a cache mount run on one worker, the same in each build while it is there.
+    """
+
+    def __init__(self, cluster: Cluster, *, patience_s: float = _PATIENCE_S) -> None:
+        self._cluster = cluster
+        self._patience_s = patience_s
+        self._lock = Lock()
+        self._unfit: dict[str, WorkerUnfit] = {}  # by address, for the rest of the build
+        self._holders: dict[Digest, set[str]] = {}  # addresses by blob
+        self._used: dict[str, int] = {}  # steps by address
+        self._caches: dict[str, str] = {}  # addresses by the name of a cache mount
+
+    def run(self, work: VertexWork, cancelled: Cancellation) -> VertexAnswer:
+        task = work.task()
+        if task is None:
+            return work.here()
+        shared: set[Digest] = set()
+        gone = 0
+        while True:
+            placement = self._placement(task)
+            watch = _Watch(self, work, placement.prefer)
+            try:
+                with watch:
+                    answer = self._cluster.run(task, placement, watch, cancelled)
+            except LayersMissing as error:
+                new = [digest for digest in error.digests if digest not in shared]
+                if not new:
+                    raise
+                log.debug("worker lacks layers", step=task.name, count=len(new))
+                work.share(new)
+                shared.update(new)
+            except WorkerUnfit as error:
+                self._note_unfit(error, work)
+            except WorkerGone as error:
+                gone += 1
+                if gone > _MOST_GONE:
+                    raise
+                self._note_gone(error, work)
+            else:
+                self._note_holder(task, answer)
+                return answer
+
+    def slots(self) -> int:
+        return sum(each.slots for each in self._fit())
+
+    def close(self) -> None:
+        self._cluster.close()
+
+    def note_use(self, address: str, change: int) -> str:
+        """Count a step of the worker, or its end with -1, and return the worker's name."""
+        with self._lock:
+            self._used[address] = self._used.get(address, 0) + change
+        facts = {each.address: each for each in self._cluster.workers()} if change > 0 else {}
+        return facts[address].name if address in facts else address
+
+    def _fit(self) -> Sequence[WorkerFacts]:
+        return [each for each in self._cluster.workers() if each.address not in self._unfit]
+
+    def _placement(self, task: VertexTask) -> Placement:
+        """Return the place of a step. Raises NoWorker, WorkerUnfit if all workers are unfit."""
+        able = self._able(task)
+        natives = [each for each in able if str(task.platform) in each.natives]
+        if task.platform is not None and natives:
+            able = natives
+        native = bool(natives) and task.platform is not None
+        caches = _caches_of(task)
+        if caches:
+            address = self._worker_of(caches, able)
+            return Placement(only=(address,), native=native)
+        only = tuple(each.address for each in able) if self._unfit else ()
+        return Placement(only=only, prefer=self._preferred(task, able), native=native)
+
+    def _able(self, task: VertexTask) -> Sequence[WorkerFacts]:
+        """Return the workers that can run the step, after a while if there is none yet."""
+        waited = 0.0
+        while True:
+            fit = self._fit()
+            able = [each for each in fit if each.can_run(task.platform)]
+            if able:
+                return able
+            if not fit and self._unfit:
+                raise next(iter(self._unfit.values()))
+            if waited >= self._patience_s:
+                raise self._no_worker(task, fit)
+            pause(_PAUSE_S)
+            waited += _PAUSE_S
+
+    def _no_worker(self, task: VertexTask, fit: Sequence[WorkerFacts]) -> NoWorker:
+        there = sorted({platform for each in fit for platform in each.runs})
+        name = self._cluster.name
+        if not fit:
+            return NoWorker(f"the cluster {name} has no workers", hint="start some: `img worker`")
+        return NoWorker(
+            f"no worker of the cluster {name} runs programs for {task.platform}"
+            f" (they run {', '.join(there) or 'nothing that they name'})",
+            hint="start one with `img worker` on such a machine, or one with binfmt support",
+        )
+
+    def _preferred(self, task: VertexTask, able: Sequence[WorkerFacts]) -> tuple[str, ...]:
+        """Return the worker with a free slot that has most bytes of the inputs, if any."""
+        sizes = {layer.descriptor.digest: layer.descriptor.size for layer in _layers_of(task)}
+        with self._lock:
+            free = [each for each in able if self._used.get(each.address, 0) < each.slots]
+            held = {
+                each.address: sum(
+                    size
+                    for digest, size in sizes.items()
+                    if each.address in self._holders.get(digest, ())
+                )
+                for each in free
+            }
+        best = max(held, key=lambda address: held[address], default="")
+        return (best,) if best and held[best] else ()
+
+    def _worker_of(self, caches: Sequence[str], able: Sequence[WorkerFacts]) -> str:
+        """Return the worker with the cache mounts: the same one for each step that has them."""
+        there = {each.address for each in able}
+        with self._lock:
+            known = (self._caches.get(each, "") for each in caches)
+            address = next((each for each in known if each in there), "")
+            if not address:
+                address = max(able, key=lambda each: _draw(caches[0], each.name)).address
+            self._caches.update(dict.fromkeys(caches, address))
+        return address
+
+    def _note_unfit(self, error: WorkerUnfit, work: VertexWork) -> None:
+        with self._lock:
+            self._unfit[error.worker] = error
+        log.warning("worker is avoided", worker=error.worker, reason=error.cause.message)
+        work.output(_STDERR, f"{error.message}; another worker runs the step\n".encode())
+
+    def _note_gone(self, error: WorkerGone, work: VertexWork) -> None:
+        with self._lock:
+            lost = [name for name, address in self._caches.items() if address == error.worker]
+            for name in lost:
+                del self._caches[name]
+        caches = "; its cache mounts begin empty" if lost else ""
+        work.output(_STDERR, f"{error.message}; another one runs the step{caches}\n".encode())
+
+    def _note_holder(self, task: VertexTask, answer: VertexAnswer) -> None:
+        layers = [*_layers_of(task), *([answer.layer] if answer.layer else [])]
+        with self._lock:
+            for layer in layers:
+                self._holders.setdefault(layer.descriptor.digest, set()).add(answer.worker)
+
+
+class _Watch(TaskWatch):
+    """The events of one task, for its work; the worker that runs it is counted as used."""
+
+    def __init__(self, workers: ClusterWorkers, work: VertexWork, prefer: Sequence[str]) -> None:
+        self._workers = workers
+        self._work = work
+        self._address = prefer[0] if prefer else ""  # counted
+
+    def __enter__(self) -> None:
+        if self._address:
+            self._workers.note_use(self._address, 1)
+
+    def __exit__(self, *_: object) -> None:
+        if self._address:
+            self._workers.note_use(self._address, -1)
+
+    def begun(self, worker: str) -> None:
+        before, self._address = self._address, worker
+        name = self._workers.note_use(worker, 1)
+        if before:
+            self._workers.note_use(before, -1)
+        self._work.begun(name)
+
+    def output(self, stream: int, data: bytes) -> None:
+        self._work.output(stream, data)
+
+
+def _layers_of(task: VertexTask) -> Iterable[Layer]:
+    return (layer for each in task.inputs for layer in each.layers)
+
+
+def _caches_of(task: VertexTask) -> Sequence[str]:
+    """Return the names of the cache mounts of a step, sorted."""
+    if not isinstance(task.operation, Exec):
+        return ()
+    return sorted(
+        {each.id or each.target for each in task.operation.mounts if each.type == "cache"}
+    )
+
+
+def _draw(cache: str, worker: str) -> bytes:
+    """Return the lot of a worker for a cache mount: the greatest wins (rendezvous hashing)."""
+    return hashlib.sha256(f"{cache}\0{worker}".encode()).digest()
