@@ -57,6 +57,15 @@ def shown_output(line: str) -> str:
     return text + _RESET if colours and colours[-1] not in (_RESET, "\x1b[m") else text
 
 
+def plain_output(line: str) -> str:
+    r"""Return a line of a step's output without colours, for places that show none.
+
+    Otherwise it is as in ``shown_output``, but for commands of CI systems, which are kept.
+    """
+    line = line.rstrip("\r").rpartition("\r")[2]
+    return _without_controls(re.sub(_COLOUR, "", line))
+
+
 def without_commands(line: str) -> str:
     r"""Return a line that does not begin with a command, without those that are read anywhere."""
     return re.sub(_COMMAND_ANYWHERE, r"#\\", line) if "##" in line else line

@@ -8,6 +8,7 @@ from img.application.usecases.read_history import ReadHistory
 from img.domain.dataclass import dataclass
 from img.domain.history.explain import Explain, Explanation
 from img.domain.history.file_changes import changed_files
+from img.domain.history.past_steps import PastSteps
 from img.domain.history.record import BuildRecord, StepRecord
 from img.domain.oci.chain import Layer
 
@@ -25,7 +26,7 @@ class ExplainBuild:
         self, record: BuildRecord, step: StepRecord | None = None
     ) -> Sequence[Explanation]:
         """Return the explanation of each step that ran, or that of ``step``."""
-        earlier = list(islice(self.read.before(record), _MOST))
+        earlier = PastSteps(islice(self.read.before(record), _MOST))
         explain = Explain(record=record, earlier=earlier, files=self._files)
         return [*explain.all()] if step is None else [explain.of(step)]
 

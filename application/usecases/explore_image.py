@@ -10,6 +10,7 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem.layer_story import LayerStory, story_of
 from img.domain.image_name import ImageName
+from img.domain.oci.chain import DiffID
 from img.domain.oci.config import ImageConfig
 from img.domain.platform import WantedPlatform
 
@@ -21,6 +22,7 @@ class ExploredLayer:
     step: str
     digest: Digest
     size: int  # bytes of the blob
+    diff_id: DiffID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class ExploreImage:
             indexes = [self.trees.index_of(layer) for layer in image.layers]
         steps = steps_of(image.config, len(indexes))
         layers = [
-            ExploredLayer(step, layer.descriptor.digest, layer.descriptor.size)
+            ExploredLayer(step, layer.descriptor.digest, layer.descriptor.size, layer.diff_id)
             for step, layer in zip(steps, image.layers, strict=True)
         ]
         return ExploredImage(tuple(layers), story_of(indexes))

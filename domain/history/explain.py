@@ -5,6 +5,7 @@ from itertools import zip_longest
 
 from img.domain.dataclass import dataclass
 from img.domain.history.facts import HIDDEN, StepFacts
+from img.domain.history.past_steps import PastStep, PastSteps, has_text
 from img.domain.history.record import BuildRecord, Outcome, StepRecord, texts_in
 from img.domain.oci.chain import Layer
 
@@ -26,23 +27,14 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Past:
-    """A step of an earlier build."""
-
-    record: BuildRecord
-    step: StepRecord
-    facts: StepFacts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Explain:
     """Explanations of the steps of ``record`` that ran.
 
-    ``earlier`` are the records of earlier builds, the latest first.
+    ``earlier`` are the steps of earlier builds.
     """
 
     record: BuildRecord
-    earlier: Sequence[BuildRecord]
+    earlier: PastSteps
     files: FileChanges
 
     def all(self) -> Iterator[Explanation]:
@@ -66,25 +58,18 @@ class Explain:
             return next(self._base(step, facts), Explanation(step=step, reasons=()))
         if facts.ignore_cache:
             return Explanation(step=step, reasons=("--no-cache",))
-        same = [past for past in self._past() if _is_same(past.facts, facts)]
-        if same:
+        if same := self.earlier.same(facts):
             return self._lost(step, facts, same)
-        nearest = self._nearest(step, facts)
+        nearest = self.earlier.nearest(step, facts)
         if nearest is None:
             return Explanation(step=step, reasons=("no earlier build has this step",))
         reasons = tuple(self._differences(nearest, step, facts))
         return Explanation(step=step, reasons=reasons, earlier=nearest.record.id)
 
-    def _past(self) -> Iterator[_Past]:
-        for record in self.earlier:
-            for step in record.instructions:
-                if step.facts is not None:
-                    yield _Past(record=record, step=step, facts=step.facts)
-
     def _base(self, step: StepRecord, facts: StepFacts) -> Iterator[Explanation]:
         """Yield the explanation of a base image that is another one than in the last build."""
         reference = facts.operation.get("reference")
-        for past in self._past():
+        for past in self.earlier:
             old = past.facts.operation
             if old.get("operation") != _PULLED or old.get("reference") != reference:
                 continue
@@ -99,7 +84,7 @@ class Explain:
                 yield Explanation(step=step, reasons=reasons, earlier=past.record.id)
             return
 
-    def _lost(self, step: StepRecord, facts: StepFacts, same: Sequence[_Past]) -> Explanation:
+    def _lost(self, step: StepRecord, facts: StepFacts, same: Sequence[PastStep]) -> Explanation:
         """Return why the result of an equal step was not found."""
         found = [past for past in same if past.step.outcome in _FOUND]
         near = [past for past in found if past.record.namespace == self.record.namespace]
@@ -121,26 +106,7 @@ class Explain:
             reasons = ["expired by prune"]
         return Explanation(step=step, reasons=tuple(reasons), earlier=past.record.id)
 
-    def _nearest(self, step: StepRecord, facts: StepFacts) -> _Past | None:
-        """Return the step of the latest build that has its text, or another one in its place."""
-        kind = facts.operation.get("operation")
-        for record in self.earlier:
-            alike = [
-                _Past(record=record, step=each, facts=each.facts)
-                for each in record.instructions
-                if each.facts is not None
-                and each.stage == step.stage
-                and each.facts.operation.get("operation") == kind
-            ]
-            for past in alike:
-                if _has_text(past, step, facts):
-                    return past
-            for past in alike:
-                if past.step.number.partition("/")[0] == step.number.partition("/")[0]:
-                    return past
-        return None
-
-    def _differences(self, past: _Past, step: StepRecord, facts: StepFacts) -> Iterator[str]:
+    def _differences(self, past: PastStep, step: StepRecord, facts: StepFacts) -> Iterator[str]:
         old, new = past.facts.operation, facts.operation
         found = False
         for text in self._of_operations(past, step, facts):
@@ -167,12 +133,12 @@ class Explain:
         elif not found:
             yield "an input changed that is not on record"
 
-    def _of_operations(self, past: _Past, step: StepRecord, facts: StepFacts) -> Iterator[str]:
+    def _of_operations(self, past: PastStep, step: StepRecord, facts: StepFacts) -> Iterator[str]:
         old, new = past.facts.operation, facts.operation
         names = {*past.facts.arguments, *facts.arguments}
         yield from _variables(_pairs(old.get("env")), _pairs(new.get("env")), names)
         yield from _mounts(old.get("mounts"), new.get("mounts"))
-        if not _has_text(past, step, facts):
+        if not has_text(past, step, facts):
             yield f"instruction text: {past.step.text} → {step.text}"
             return
         for name in sorted(new.keys() | old.keys()):
@@ -203,29 +169,11 @@ class Explain:
         return self.files(old.layer, new.layer, destination, source)
 
 
-def _has_text(past: _Past, step: StepRecord, facts: StepFacts) -> bool:
-    """Return whether both are one instruction.
-
-    The name of a RUN has the values of variables; its command does not.
-    """
-    command = facts.operation.get("argv")
-    if command is not None:
-        return past.facts.operation.get("argv") == command
-    return past.step.text == step.text
-
-
 _ENDS = {
     Outcome.FAILED: "failed",
     Outcome.CANCELED: "was canceled",
     Outcome.RUNNING: "did not end",
 }
-
-
-def _is_same(old: StepFacts, new: StepFacts) -> bool:
-    """Return whether both steps have one definition key."""
-    if old.key and new.key:
-        return old.key == new.key
-    return old.operation == new.operation and old.keys == new.keys and "" not in new.keys
 
 
 def _variables(

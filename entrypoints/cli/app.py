@@ -70,6 +70,7 @@ COMMANDS = {
     "packages": {"diff", "sbom"},
     "signing": {"generate-key-pair", "sign", "verify"},
     "why": {"why"},
+    "reporting": {"report"},
     "debug": {"debug"},
     "cp": {"cp"},
     "remote": {"catalog", "referrers", "tags"},

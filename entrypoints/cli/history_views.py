@@ -1,16 +1,15 @@
 """Records of builds as text, as JSON and as archives."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
+from img.domain.history.asked import options_of
 from img.domain.history.record import BuildRecord, Outcome, StepRecord, texts_in
 from img.entrypoints.cli.tables import aligned, bytes_size, human_duration
 
 if TYPE_CHECKING:
     from img.application.usecases.read_history import ReadHistory
-
-_NOT_OPTIONS = ("context", "contexts", "directory", "target")
 
 
 def row_of(record: BuildRecord, now: float) -> dict[str, str]:
@@ -107,7 +106,7 @@ def described(record: BuildRecord, last_lines: list[str]) -> Iterator[str]:
         ("Started:", _rfc3339(record.started) or ""),
         ("Duration:", duration(record.seconds)),
         ("Steps:", f"{len(record.instructions)}, {_cached(record)} cached"),
-        ("Options:", " ".join(_options(options))),
+        ("Options:", " ".join(options_of(options))),
     ]
     facts += [("Image:", f"{each.digest} {' '.join(each.names)}") for each in record.images]
     yield from _lines([[name, value] for name, value in facts if value])
@@ -208,19 +207,6 @@ def _cached(record: BuildRecord) -> int:
 def _size(step: StepRecord) -> str:
     facts = step.facts
     return bytes_size(facts.layer.descriptor.size) if facts and facts.layer else ""
-
-
-def _options(options: Mapping[str, object]) -> Iterator[str]:
-    for name, value in options.items():
-        if name in _NOT_OPTIONS:
-            continue
-        option = f"--{name.replace('_', '-')}"
-        if value is True:
-            yield option
-        for each in texts_in(value) if not isinstance(value, bool | int) else ():
-            yield f"{option}={each}"
-        if isinstance(value, int) and not isinstance(value, bool):
-            yield f"{option}={value}"
 
 
 def _lines(rows: list[list[str]]) -> list[str]:

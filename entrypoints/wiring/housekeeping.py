@@ -9,6 +9,7 @@ from img.entrypoints.wiring.injection import Wiring, attributes_of, providers
 from img.entrypoints.wiring.setup import Setup
 
 with lazy_imports(__name__):
+    from img.adapters.report_writer.html import HtmlReports
     from img.adapters.state_space.files import FileStateSpace
     from img.application.housekeeping.collect import Collect
     from img.application.housekeeping.direct_trash import DirectTrash
@@ -21,6 +22,7 @@ with lazy_imports(__name__):
     from img.application.usecases.prune_images import PruneImages
     from img.application.usecases.read_history import ReadHistory
     from img.application.usecases.remove import RemoveImage
+    from img.application.usecases.report_build import ReportBuild
 
 if TYPE_CHECKING:
     from img.application.ports.blob_store import BlobStore, BlobTrash
@@ -96,6 +98,13 @@ class Housekeeping(Wiring):
         self.explain_build = providers.Factory(
             ExplainBuild, read=self.read_history, indexes=storage.indexes
         )
+        self.report_build = providers.Factory(
+            ReportBuild,
+            read=self.read_history,
+            explain=self.explain_build,
+            explore=images.explore_image,
+        )
+        self.report_writer = providers.Factory(HtmlReports)
         self.copy_out = providers.Factory(
             CopyOut,
             history=self.read_history,

@@ -221,7 +221,8 @@ class InMemoryApp:
         options: dict[str, Json] = {"context": "."}
         namespace = more.pop("namespace", "")
         with suppress(ImgError), recorder.recording("build", options, namespace, "1"):
-            self.build(dockerfile, files, **more)
+            built = self.build(dockerfile, files, **more)
+            recorder.built("", built.target, [name.familiar for name in built.names])
         return self.container.housekeeping.read_history().find()
 
     @property

@@ -45,6 +45,7 @@ WITHOUT_SUITE = {
     "dockerfile_parser": "the language is BuildKit's; domain/dockerfile reads what it returns",
     "importer": "archives of docker, podman and OCI, as img.adapters.importer reads them",
     "layer_archive": "tar files and their bytes; recorded digests depend on them",
+    "report_writer": "one page for people; what it shows in a browser is the test",
 }
 
 

@@ -68,7 +68,7 @@ _OTHER_SETTINGS = {
 _OF_OTHER_COMMANDS = {
     *("ArchiveImporter", "archive_members", "decompressed", "LinuxSurvey"),
     *("DockerArchiveExporter", "OciArchiveExporter", "OciLayoutExporter", "Sif", "Squashfs"),
-    *("Access", "CosignKeys", "OrasRegistryContents"),
+    *("Access", "CosignKeys", "HtmlReports", "OrasRegistryContents"),
 }
 _MODULES = sorted(path.stem for path in Path(wiring.__path__[0]).glob("[a-z]*.py"))
 
