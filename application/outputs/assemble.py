@@ -157,14 +157,8 @@ class Assemble:
 
 
 def _config(plan: Plan, layers: Sequence[Layer]) -> ImageConfig:
-    """Return the config of the image without its dates, and without the cache of a base."""
-    unknown = {name: value for name, value in plan.config.unknown.items() if name != INLINE_FIELD}
-    return replace(
-        plan.config,
-        diff_ids=tuple(layer.diff_id for layer in layers),
-        history=fitting_history(plan.config.history, len(plan.config.diff_ids)),
-        unknown=unknown,
-    )
+    """Return the config of the image without its own history and dates."""
+    return replace(plan.config, diff_ids=tuple(layer.diff_id for layer in layers))
 
 
 def _dated(
@@ -175,7 +169,11 @@ def _dated(
     epoch: int | None,
 ) -> ImageConfig:
     own = tuple(_history(item, results, created, epoch) for item in plan.history)
-    return replace(config, created=rfc3339(created), history=(*config.history, *own))
+    stack = results[plan.target]
+    assert isinstance(stack, Stack)
+    below = len(stack.layers) - sum(not item.empty_layer for item in own)
+    history = (*fitting_history(config.history, below), *own)
+    return replace(config, created=rfc3339(created), history=history)
 
 
 def _history(

@@ -16,7 +16,7 @@ from img.domain.graph.sources import FromContext, FromImage, FromScratch, FromSt
 from img.domain.graph.stage_plan import PlannedStage, StagePlan, Step
 from img.domain.graph.state import GraphBuilder, StageScope, StageState
 from img.domain.graph.vertex import HistoryItem, Plan, Vertex
-from img.domain.oci.config import ImageConfig, RunConfig
+from img.domain.oci.config import FROM_NO_INSTRUCTION, ImageConfig, RunConfig
 from img.domain.platform import Platform
 from img.domain.process import DEFAULT_PATH
 
@@ -112,11 +112,15 @@ class _Lowering:
                 return replace(state, platform=self._request.platform)
 
     def _image_start(self, scope: StageScope, stage: PlannedStage, name: BaseName) -> StageState:
+        """Start from an image, without the fields of its config that are unknown.
+
+        They tell how the base was made (``container_config``, ``docker_version``), and BuildKit
+        drops them too.
+        """
         config = self._bases[name].config
-        run = replace(config.run, on_build=())
-        state = StageState(
-            root=0, config=replace(config, run=run, created=""), platform=stage.platform
-        )
+        run = replace(config.run, on_build=(), unknown={})
+        config = replace(config, run=run, created="", unknown={})
+        state = StageState(root=0, config=config, platform=stage.platform)
         state, text = name_step(scope, state, f"FROM {_pinned(self._bases[name])}")
         return replace(state, root=self._pull(name, text))
 
@@ -131,8 +135,7 @@ class _Lowering:
             lines=stage.start.lines,
         )
         root = self._graph.add(vertex)
-        # The comment of layers that are from no instruction (BuildKit exporter/containerimage).
-        item = HistoryItem(created_by="", vertex=root, comment="buildkit.exporter.image.v0")
+        item = HistoryItem(created_by="", vertex=root, comment=FROM_NO_INSTRUCTION)
         return replace(state, root=root, history=(item,))
 
     def _vertex(self, source: Source | None) -> int | None:

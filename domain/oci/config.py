@@ -36,6 +36,10 @@ class History:
     empty_layer: bool = False
 
 
+FROM_NO_INSTRUCTION = "buildkit.exporter.image.v0"
+"""The comment in the history of layers that no instruction made (BuildKit exporter)."""
+
+
 def fitting_history(history: Sequence[History], layers: int) -> tuple[History, ...]:
     """Return ``history`` with as many items that have a layer as there are ``layers``.
 
@@ -48,7 +52,7 @@ def fitting_history(history: Sequence[History], layers: int) -> tuple[History, .
     items = list(history)
     for index in layered[layers:]:
         items[index] = replace(items[index], empty_layer=True)
-    missing = History(comment="not in the history of the base image")
+    missing = History(comment=FROM_NO_INSTRUCTION)
     return (*items, *[missing] * (layers - len(layered)))
 
 

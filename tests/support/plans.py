@@ -54,6 +54,7 @@ def a_base(text: str, run: RunConfig | None = None, platform: Platform = AMD64) 
             run=run or RunConfig(env=(("PATH", "/bin"),), cmd=("sh",)),
             diff_ids=(DiffID(Digest.of(b"layer")),),
             history=(History(created_by="base"),),
+            unknown={"docker_version": "18.09"},
         ),
     )
 

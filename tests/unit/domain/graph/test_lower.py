@@ -18,6 +18,7 @@ from tests.support.plans import (
     plan_of,
 )
 
+OF_OLD_DOCKER = RunConfig(user="5", unknown={"Hostname": "0f3c", "Tty": False})
 TWO_STAGES = """\
 FROM golang:1.22 AS build
 WORKDIR /src
@@ -104,6 +105,11 @@ def test_history_continues_that_of_the_base_stage() -> None:
     assert history_of(plan) == ["ENV A=1", "RUN /bin/sh -c x # buildkit"]
     assert [item.created_by for item in plan.config.history] == ["base"]
     assert [item.vertex is None for item in plan.history] == [True, False]
+
+
+def test_unknown_fields_of_a_base_are_not_those_of_the_image() -> None:
+    plan = plan_of("FROM busybox", runs={"docker.io/library/busybox:latest": OF_OLD_DOCKER})
+    assert (plan.config.unknown, plan.config.run.unknown, plan.config.run.user) == ({}, {}, "5")
 
 
 def test_arguments_in_scope_stand_in_the_history_of_run() -> None:
