@@ -7,7 +7,7 @@ from img.application.ports.build_history import BuildHistory, LogPiece, RecordNo
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
 from img.domain.history.record import BuildRecord, Outcome, StepRecord, record_of
-from img.domain.history.selection import RecordFilter, chosen_id, is_selector
+from img.domain.history.selection import RecordFilter, chosen_id, is_ref, is_selector
 
 _ANY = RecordFilter()
 
@@ -68,6 +68,8 @@ class ReadHistory:
         """Return whether ``word`` names a build, not a step; a short number is a step."""
         if not is_selector(word):
             return False
+        if is_ref(word):
+            return True
         is_number = word.isdecimal() and len(word) < 4
         return word.startswith("^") or (
             not is_number and any(each.id.startswith(word) for each in self.history.records())

@@ -7,6 +7,7 @@ from img.domain.errors import NotFoundError, UsageError
 from img.domain.history.record import BuildRecord, texts_in
 
 _LATEST = "^"
+_REF = "img/img/"  # buildx's references of builds name a builder and a node too
 STATUSES = ("running", "completed", "error", "canceled", "interrupted")
 FILTERS = ("status", "name", "command", "context", "id")
 
@@ -19,12 +20,19 @@ class NoSuchBuild(NotFoundError):
         self.selector = selector
 
 
+def build_ref(record: str) -> str:
+    """Return the reference of the build with this record (``buildx.build.ref`` of metadata)."""
+    return f"{_REF}{record}"
+
+
 def chosen_id(selector: str, ids: Sequence[str]) -> str:
     """Return the ID that ``selector`` stands for; ``ids`` are all of them, the latest first.
 
     "" and ``^0`` are the latest build, ``^1`` the one before, and so on; other selectors are the
-    beginning of an ID. Raises NoSuchBuild, UsageError.
+    beginning of an ID, or a reference. Raises NoSuchBuild, UsageError.
     """
+    if is_ref(selector):
+        selector = selector.removeprefix(_REF)
     if not selector or selector.startswith(_LATEST):
         number = selector.removeprefix(_LATEST) or ("1" if selector else "0")
         if not number.isdecimal() or len(number) > 6:
@@ -41,8 +49,15 @@ def chosen_id(selector: str, ids: Sequence[str]) -> str:
     return found[0]
 
 
+def is_ref(text: str) -> bool:
+    """Return whether ``text`` is the reference of a build, as ``build_ref`` returns it."""
+    return text.startswith(_REF) and len(text) == len(_REF) + 12
+
+
 def is_selector(text: str) -> bool:
     """Return whether ``text`` can stand for a build."""
+    if is_ref(text):
+        text = text.removeprefix(_REF)
     return text.startswith(_LATEST) or (
         0 < len(text) <= 12 and all(each in "0123456789abcdef" for each in text)
     )

@@ -203,7 +203,7 @@ class _Baking:
                 if recorder is not None:
                     _note_results(recorder, baked)
             if metadata_file and not baked.failed:
-                metadata = self._metadata(baked)
+                metadata = self._metadata(baked, recorder.id if recorder else "")
                 if wants_warnings(metadata_file):
                     metadata |= with_warnings(container.system.facts().warnings())
                 with places.file(metadata_file) as file:
@@ -229,9 +229,10 @@ class _Baking:
     def _talks(self) -> bool:
         return self.asked.progress not in ("rawjson", "quiet", "none")
 
-    def _metadata(self, baked: Baked) -> dict[str, object]:
+    def _metadata(self, baked: Baked, record: str) -> dict[str, object]:
+        """Return the metadata of each target; all of them have one record."""
         return {
-            name: {} if name in self.made.linked else metadata_of(built)
+            name: metadata_of(None if name in self.made.linked else built, record)
             for name, built in sorted(baked.built.items())
         }
 

@@ -87,9 +87,7 @@ class ResultFiles:
             self._write(self.iidfile, image_id(built))
         if self.metadata_file:
             warnings = self.warnings() if self.warnings else ()
-            metadata = metadata_of(built) | with_warnings(warnings)
-            if record:  # buildx names builder, node and build
-                metadata["buildx.build.ref"] = f"img/img/{record}"
+            metadata = metadata_of(built, record) | with_warnings(warnings)
             self._write(self.metadata_file, json.dumps(metadata, indent=2))
 
     def _write(self, path: str, text: str) -> None:
@@ -165,8 +163,18 @@ def image_id(built: "BuiltImage | None") -> str:
     return str(built.images[0].manifest.config.digest)
 
 
-def metadata_of(built: "BuiltImage | None") -> dict[str, object]:
-    """Return the metadata that buildx writes of an image (buildx docs, "--metadata-file")."""
+def metadata_of(built: "BuiltImage | None", record: str = "") -> dict[str, object]:
+    """Return the metadata that buildx writes of an image (buildx docs, "--metadata-file").
+
+    ``record`` is the ID of the build in the history, "" if it has none.
+    """
+    from img.domain.history.selection import build_ref  # few builds write metadata
+
+    ref = {"buildx.build.ref": build_ref(record)} if record else {}
+    return {**_image_metadata(built), **ref}
+
+
+def _image_metadata(built: "BuiltImage | None") -> dict[str, object]:
     if built is None:
         return {}
     descriptor: dict[str, object] = {

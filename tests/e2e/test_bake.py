@@ -51,7 +51,12 @@ def test_linked_targets_are_built_once_and_then_cached(img: Img, here: Path) -> 
     first = img("bake", "--metadata-file", "/dev/stdout", cwd=here)
     second = img("buildx", "bake", "app", cwd=here)
 
-    digest = json.loads(first.stdout)["app"]["containerimage.digest"]
+    metadata = json.loads(first.stdout)
+    digest = metadata["app"]["containerimage.digest"]
+    assert metadata["base"].keys() == {"buildx.build.ref"}
+    (ref,) = {target["buildx.build.ref"] for target in metadata.values()}
+    recorded = json.loads(img("history", "inspect", ref, "--format", "json").stdout)
+    assert recorded["images"] == [{"target": "app", "digest": digest, "names": ["app:1"]}]
     [image] = json.loads(img("inspect", "app:1").stdout)
     assert image["Config"]["Labels"] == {"said": "hello"}
     assert {path.name: path.read_text() for path in (here / "out").iterdir()} == {

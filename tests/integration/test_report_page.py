@@ -10,8 +10,6 @@ from img.domain.report.build_report import BuildReport
 from tests.support.host.browser import Browser, browsing
 from tests.support.reports import a_hostile_report, a_record, a_report, an_image, layers_of
 
-pytestmark = pytest.mark.any_user
-
 _OUTPUT = b"".join(b"[%d/300] compiling src/module_%d.c\n" % (n, n) for n in range(300))
 _LOOKS = [(width, scheme) for width in (1280, 420) for scheme in ("light", "dark")]
 

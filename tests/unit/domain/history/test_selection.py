@@ -8,6 +8,7 @@ from img.domain.history.record import BuildRecord, BuiltRecord
 from img.domain.history.selection import (
     NoSuchBuild,
     RecordFilter,
+    build_ref,
     chosen_id,
     is_selector,
 )
@@ -21,6 +22,15 @@ IDS = ("aa11", "ab22", "cc33")
 )
 def test_a_selector_stands_for_a_build(selector: str, chosen: str) -> None:
     assert chosen_id(selector, IDS) == chosen
+
+
+def test_a_reference_of_metadata_stands_for_its_build() -> None:
+    ids = ("5ca9d1b0f2e7", "6ca9d1b0f2e7")
+
+    assert [chosen_id(build_ref(each), ids) for each in ids] == [*ids]
+    assert is_selector(build_ref(ids[0]))
+    assert not is_selector("img/img/5ca9")
+    assert not is_selector("img/img/not-an-id-at")
 
 
 @pytest.mark.parametrize(
