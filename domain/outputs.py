@@ -28,6 +28,9 @@ class ImageForm:
     oci_types: bool = True  # False: Docker's
     annotations: tuple[Annotation, ...] = ()
     squash: Squash | None = None
+    oci_artifact: bool = True  # False: attestations in the form that looks like an image
+    # With attestations that are only for images in registries and the store.
+    attestation_inline: bool = False
 
 
 AS_BUILT = ImageForm()
@@ -69,6 +72,8 @@ class FilesOutput:
     delete: bool = False  # other files in the directory
     platform_split: bool | None = None  # one directory per platform; None: if several
     epoch: int | None = None  # seconds; mtime of all files
+    attestation_inline: bool = False
+    attestation_prefix: str = ""  # of the names of files with attestations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

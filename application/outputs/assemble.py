@@ -113,11 +113,20 @@ class Assemble:
         log.debug("image assembled", manifest=str(target.digest), layers=len(manifest.layers))
         return Image(target=target, manifest=manifest, config=config)
 
-    def index(self, images: Sequence[Image], form: ImageForm = AS_BUILT) -> Descriptor:
-        """Store an index of ``images``, one for each platform, and return its descriptor."""
+    def index(
+        self,
+        images: Sequence[Image],
+        form: ImageForm = AS_BUILT,
+        attestations: Sequence[Descriptor] = (),
+    ) -> Descriptor:
+        """Store an index of ``images``, one for each platform, and return its descriptor.
+
+        The entries of ``attestations`` follow those of the images, as BuildKit has them.
+        """
         index = Index(
-            manifests=tuple(
-                replace(image.target, platform=image.config.platform) for image in images
+            manifests=(
+                *(replace(image.target, platform=image.config.platform) for image in images),
+                *attestations,
             ),
             media_type=OCI_INDEX if form.oci_types else DOCKER_MANIFEST_LIST,
             annotations=annotations_at(form.annotations, AnnotationPlace.INDEX),

@@ -46,7 +46,7 @@ class DeliverOutputs:
                 self._warn(number, output, built)
                 match output:
                     case FilesOutput():
-                        self.files(output, built)
+                        self.files(output, built, images.stated(output))
                     case ArchiveOutput():
                         results[number] = images.archive(output)
                     case ImageOutput():

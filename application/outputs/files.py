@@ -1,7 +1,9 @@
 """Built files as an output, without an image."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from img.application.layers.trees import Trees
 from img.application.outputs.solved import Solved, is_multi_platform
@@ -27,6 +29,9 @@ from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import Layer
 from img.domain.outputs import FilesOutput
 
+if TYPE_CHECKING:
+    from img.domain.attestations.statement import Statement
+
 _SECOND = 10**9
 _NO_KEY = Digest.of(b"")  # not a key of the cache
 
@@ -49,6 +54,7 @@ class _Folder:
     layers: tuple[Layer, ...]
     name: str = ""
     epoch: int | None = None  # seconds
+    stated: tuple[PackedEntry, ...] = ()  # files with statements about the others
 
     def renamed(self, entry: Entry) -> Entry:
         moved = moved_below(self.name, entry)
@@ -92,14 +98,26 @@ class WriteFiles:
     scratch: ScratchSpace
     places: OutputFiles
 
-    def __call__(self, output: FilesOutput, built: Sequence[Solved]) -> None:
-        """Write a tar file or a directory.
+    def __call__(
+        self,
+        output: FilesOutput,
+        built: Sequence[Solved],
+        stated: Sequence[Sequence["Statement"]] = (),
+    ) -> None:
+        """Write a tar file or a directory, with files of the statements about each platform.
 
         Raises FilesOverlap, OutputNotWritten, UnpackRefused, BlobNotFound.
         """
         folders = [_folder(output, each, split=_is_split(output, built)) for each in built]
         if len(folders) > 1 and not folders[0].name:
             self._check_overlap(built)
+        if any(stated):
+            from img.application.outputs.stated_files import with_statements  # few builds have them
+
+            folders = [
+                replace(folder, stated=with_statements(self.trees, output, one, folder.name, each))
+                for folder, one, each in zip(folders, built, stated, strict=True)
+            ]
         if output.tar:
             with self.places.file(output.destination) as file:
                 self.archive.write_tar(self._in_order(folders), file)
@@ -153,6 +171,7 @@ class WriteFiles:
             yield from self._by_layer(folder, filled)
             for entry in links:
                 yield PackedEntry(entry=folder.renamed(entry))
+            yield from folder.stated
 
         self.archive.write_files(packed(), directory, owners=owners)
 
@@ -187,6 +206,7 @@ class WriteFiles:
                     yield PackedEntry(entry=renamed, open=partial(opened, entry.path))
                 if entry.kind == DIRECTORY:
                     made.add(renamed.path)
+            yield from folder.stated
 
     def _check_overlap(self, built: Sequence[Solved]) -> None:
         owner: dict[str, str] = {}

@@ -1,6 +1,7 @@
 """Results of a build."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from img.application.solver.results import Result, Stack
@@ -12,6 +13,7 @@ from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 
 if TYPE_CHECKING:
+    from img.application.outputs.attested import Attested
     from img.domain.graph.exported_cache import ExportedCache
 
 
@@ -25,6 +27,7 @@ class Solved:
     epoch: int | None = None  # SOURCE_DATE_EPOCH in seconds
     inline: "ExportedCache | None" = None  # a cache for the config of the image
     multi_platform: bool = False  # the image is in an index, even if alone
+    attested: "Attested | None" = None  # the attestations of the image, if there are any
 
     @property
     def stack(self) -> Stack:
@@ -41,8 +44,14 @@ def is_multi_platform(built: Sequence[Solved]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltImage:
-    """A built image: the target of its names, and the image of each platform."""
+    """A built image: the target of its names, and the image of each platform.
+
+    ``referrers`` are manifests that refer to the images, and are in no index. ``provenance`` are
+    the predicates for the metadata of the build, by platform.
+    """
 
     target: Descriptor
     images: tuple[Image, ...]
     names: tuple[ImageReference, ...] = ()
+    referrers: tuple[Descriptor, ...] = ()
+    provenance: Mapping[str, Mapping[str, object]] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from img.domain.dataclass import dataclass
 from img.domain.dockerfile.rules.options import refuse_violations
 from img.domain.dockerfile.rules.rule import LintWarning
 from img.domain.graph.lower import lower
+from img.domain.graph.stage_plan import StagePlan
 from img.domain.graph.vertex import Plan
 
 
@@ -20,6 +21,8 @@ class Planned:
     plan: Plan
     bases: Mapping[BaseName, ResolvedBase]
     warnings: tuple[LintWarning, ...]
+    stages: StagePlan
+    ignore: tuple[str, ...] = ()  # the patterns of .dockerignore
 
 
 def plan_build(analysis: Analysis) -> Planned:
@@ -27,4 +30,10 @@ def plan_build(analysis: Analysis) -> Planned:
     plan = lower(analysis.stages, analysis.request, analysis.images)
     warnings = warnings_of(analysis)
     refuse_violations(analysis.raw, analysis.request.build_args, warnings)
-    return Planned(plan=plan, bases=analysis.bases, warnings=warnings)
+    return Planned(
+        plan=plan,
+        bases=analysis.bases,
+        warnings=warnings,
+        stages=analysis.stages,
+        ignore=analysis.ignore,
+    )

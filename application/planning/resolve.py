@@ -134,8 +134,9 @@ class ResolveBases:
             local = self._local(source, name.platform, pinned) if pull is not _ALWAYS else None
             if local is not None and pull is not PullPolicy.NEWER:
                 self.progress.emit(VertexCached(vertex=vertex, name=title))
-                self.pins.note_image(reference, name.platform, local.target.digest)
-                return _resolved(name, reference, local, source=source)
+                self.pins.note_image(reference, name.platform, local[0].target.digest)
+                image, stored_target = local
+                return _resolved(name, reference, image, source=source, here=stored_target)
             self.progress.emit(VertexStarted(vertex=vertex, name=title))
             if pull is PullPolicy.NEVER:
                 raise BaseNotHere(source)
@@ -151,7 +152,8 @@ class ResolveBases:
             self.progress.emit(VertexFailed(vertex=vertex, message=error.message))
             raise BaseUnavailable(name, error) from error
         self.progress.emit(VertexDone(vertex=vertex))
-        return _resolved(name, reference, image, target, source=source)
+        here = None if local is None else local[1]
+        return _resolved(name, reference, image, target, source=source, here=here)
 
     def _now(self, reference: ImageReference, platform: Platform) -> str:
         """Return the words of a message that say what a name means now, "" if that is unknown."""
@@ -175,7 +177,11 @@ class ResolveBases:
         return _resolved(name, None, image)
 
     def _fetched(
-        self, reference: ImageReference, platform: Platform, vertex: str, local: Image | None
+        self,
+        reference: ImageReference,
+        platform: Platform,
+        vertex: str,
+        local: tuple[Image, Descriptor] | None,
     ) -> tuple[Image, Descriptor | None]:
         """Return the image from the registry and the new target of its name.
 
@@ -188,7 +194,7 @@ class ResolveBases:
                 raise
             message = f"{error.message}; the image that is stored here is used"
             self.progress.emit(VertexWarning(vertex=vertex, message=message))
-            return local, None
+            return local[0], None
         return fetched.image, fetched.target
 
     def _copied(self, name: BaseName, layout: LayoutPlace) -> ResolvedBase:
@@ -200,15 +206,18 @@ class ResolveBases:
 
     def _local(
         self, reference: ImageReference, platform: Platform, manifest: Digest | None
-    ) -> Image | None:
-        """Return the stored image, None if it is missing; ``manifest`` needs no name."""
+    ) -> tuple[Image, Descriptor] | None:
+        """Return the stored image and the target of its name, None if it is missing.
+
+        ``manifest`` needs no name.
+        """
         try:
             size = None if manifest is None else self.catalog.blobs.size(manifest)
             if manifest is not None and size is not None:
                 target = Descriptor(media_type=media_types.OCI_MANIFEST, digest=manifest, size=size)
             else:
                 target = self.find(ImageName.of(reference)).target
-            return self.catalog.image(target, platform)
+            return self.catalog.image(target, platform), target
         except (ImageNotFound, NoPlatformMatch, BlobNotFound):
             return None
         except BlobDamaged as error:
@@ -223,8 +232,11 @@ def _resolved(
     target: Descriptor | None = None,
     *,
     source: ImageReference | None = None,
+    here: Descriptor | None = None,
 ) -> ResolvedBase:
-    """Return the base image; ``target`` is the new target of its name, None for the stored one.
+    """Return the base image; ``target`` is the new target of its name.
+
+    Without one, it is the stored one, ``here``.
 
     ``source`` is its name at the registry if a lock file adds a digest to it.
     """
@@ -238,6 +250,6 @@ def _resolved(
             layers=image.layers,
         ),
         reference=source or reference,
-        target=target or image.target,
+        target=target or here or image.target,
         named=named,
     )

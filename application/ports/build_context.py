@@ -2,11 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import ContextError
 from img.domain.filesystem.tree import FileTree
+
+if TYPE_CHECKING:
+    from img.domain.attestations.material import Material
 
 LARGEST_DOCKERFILE = 16 << 20
 """Bytes of a Dockerfile or ignore file: as many as one message of BuildKit's gateway may have."""
@@ -93,6 +96,7 @@ class DockerfileText:
     content: bytes
     ignore: str | None = None
     path: str = ""  # of a file of this machine
+    material: "Material | None" = None  # of one from a server that is not the context
 
 
 class Dockerfiles(Protocol):

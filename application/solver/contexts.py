@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from threading import Event, Lock
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from img.application.cancellation import current_cancellation
 from img.application.layers.trees import Trees
@@ -51,6 +51,7 @@ from img.domain.filesystem.file_name import FileName
 from img.domain.filesystem.tree import FileTree
 from img.domain.graph.operations import CopyFiles, FetchUrl
 from img.domain.graph.remote_sources import checkout_of
+from img.domain.oci.chain import Layer
 from img.domain.progress import (
     VertexCached,
     VertexDone,
@@ -59,6 +60,9 @@ from img.domain.progress import (
     VertexStatus,
 )
 from img.domain.url import redact_credentials
+
+if TYPE_CHECKING:
+    from img.domain.attestations.material import Material
 
 _STDIN = "-"
 _IGNORE = ".dockerignore"
@@ -173,6 +177,18 @@ class Contexts(Dockerfiles):
             return ContextFiles(context=self.local.open(location, ignore))
         return self._without(found.files, ignore) if ignore else found.files
 
+    def as_layers(self, files: Result) -> Sequence[Layer]:
+        """Return the files of a context as layers, which are stored. Raises ContextError."""
+        if isinstance(files, Stack):
+            return files.layers
+        operation = CopyFiles(sources=("",), destination="/")
+        return (self.copy.prepare(operation, _NOTHING, (files,)).pack(),)
+
+    def material(self, location: str) -> "Material | None":
+        """Return the source of a main context that was fetched, None for this machine's."""
+        found = self._found.get(location)
+        return None if found is None else found.files.material
+
     def named(self, name: str, location: str, cancelled: Cancellation) -> Result:
         """Return the files of the named context at ``location``.
 
@@ -279,7 +295,8 @@ class Contexts(Dockerfiles):
                     from img.application.solver.part_of_context import PartOfContext
 
                     context = PartOfContext.of(context, subdir)
-                return _Main(files=ContextFiles(context=context), modified=modified)
+                files = ContextFiles(context=context, material=found.material)
+                return _Main(files=files, modified=modified)
             if subdir:
                 raise ContextError(f"the download is no archive that has a directory {subdir}")
             content.seek(0)
@@ -299,18 +316,24 @@ class Contexts(Dockerfiles):
         if file is None or not is_web(file):
             return self.local.dockerfile(location, file)
         ignore = self.local.ignore_file(location)
-        return DockerfileText(name="Dockerfile", content=self._downloaded(file), ignore=ignore)
+        content, material = self._downloaded(file)
+        return DockerfileText(name="Dockerfile", content=content, ignore=ignore, material=material)
 
     def _from_outside(self, main: _Main, file: str) -> DockerfileText:
         """Return a Dockerfile from outside of the context, with the ignore file of the context."""
+        material = None
         if file == _STDIN:
             name, content = "-", _bounded(self.local.standard_input(), "-")
         elif is_web(file):
-            name, content = "Dockerfile", self._downloaded(file)
+            name = "Dockerfile"
+            content, material = self._downloaded(file)
         else:
             name, content = file.rpartition("/")[2], self.local.read(file)
         return DockerfileText(
-            name=name, content=content, ignore=_text_or_none(self._read(main, _IGNORE))
+            name=name,
+            content=content,
+            ignore=_text_or_none(self._read(main, _IGNORE)),
+            material=material,
         )
 
     def _inside(self, main: _Main, file: str | None) -> DockerfileText:
@@ -329,13 +352,13 @@ class Contexts(Dockerfiles):
             hint="with -f name its path in the build context",
         )
 
-    def _downloaded(self, url: str) -> bytes:
+    def _downloaded(self, url: str) -> "tuple[bytes, Material | None]":
         operation = FetchUrl(url=url, filename=_DOWNLOAD)
         title = f"[internal] load build definition from {redact_credentials(url)}"
         cancelled = _cancellation()
         found = self._shown(title, url, lambda show: self.web(operation, cancelled, show)).result
         assert isinstance(found, ContextFiles)
-        return found.context.read_file(_DOWNLOAD) or b""
+        return found.context.read_file(_DOWNLOAD) or b"", found.material
 
     def _read(self, main: _Main, path: str) -> bytes | None:
         """Return a regular file of the context, None if it is missing."""
@@ -358,7 +381,8 @@ class Contexts(Dockerfiles):
 
             if isinstance(files.context, FetchedFile):
                 return files
-            return ContextFiles(context=FilteredContext(files.context, patterns))
+            context = FilteredContext(files.context, patterns)
+            return ContextFiles(context=context, material=files.material)
         operation = CopyFiles(sources=("",), destination="/", exclude=patterns)
         copying = self.copy.prepare(operation, _NOTHING, (files,))
         key = copying.definition_key()
@@ -372,7 +396,8 @@ class Contexts(Dockerfiles):
                 made_from=contents,
             )
             self.lookup.remember(record, definition=key)
-        return replace(_NOTHING.with_result(key, record), dated=files.dated)
+        found = _NOTHING.with_result(key, record)
+        return replace(found, dated=files.dated, material=files.material)
 
     def _shown(
         self, title: str, location: str, fetch: Callable[[ProgressCallback], Fetched]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from img.application.ports.build_context import BuildContext
 from img.application.ports.cache_store import CacheRecord
@@ -14,6 +14,9 @@ from img.domain.errors import BuildError
 from img.domain.graph.provenance import SCRATCH, Provenance, content_on
 from img.domain.oci.chain import Layer, chain_id_of
 
+if TYPE_CHECKING:
+    from img.domain.attestations.material import Material
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
@@ -23,7 +26,7 @@ class Stack:
     they were requested. ``own`` is that layer, None if it added none, ``created`` its time of
     creation, and ``made_from`` the contents of its inputs, as in the cache record. ``below`` are
     the contents of all vertices that the stack was made from, by definition key. If ``dated``, the
-    times of the files are part of their content.
+    times of the files are part of their content. ``material`` names the commit of a checkout.
     """
 
     key: Digest
@@ -34,6 +37,7 @@ class Stack:
     made_from: Provenance = field(default_factory=dict, hash=False)
     below: Provenance = field(default_factory=dict, hash=False)
     dated: bool = False
+    material: "Material | None" = field(default=None, compare=False)
     _content: Digest | None = field(default=None, compare=False)
 
     @property
@@ -64,6 +68,7 @@ class ContextFiles:
     """
 
     context: BuildContext
+    material: "Material | None" = field(default=None, compare=False)  # None for this machine's
     mount_sources: dict[tuple[str, int | None], Any] = field(default_factory=dict, compare=False)
 
 

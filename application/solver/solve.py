@@ -73,17 +73,21 @@ class Solver:
         *,
         group: BuildGroup,
         all_keys: bool = False,
+        whole: bool = False,
     ) -> "BuildSolver":
         """Return a solver of one image's vertices.
 
         ``so_far`` has the results of the build for other platforms. ``label`` distinguishes the
         progress of the images of one build. ``group`` are the builds at the same time. With
         ``all_keys`` results have all the keys that find
-        them, even if one key found them.
+        them, even if one key found them. With ``whole`` no stage is left out that only cached
+        steps use.
         """
         return BuildSolver(
             parts=self,
-            pruned=self.skip(plan.graph, plan.target, inputs, so_far, cancelled),
+            pruned=PrunedGraph(graph=plan.graph)
+            if whole
+            else self.skip(plan.graph, plan.target, inputs, so_far, cancelled),
             inputs=inputs,
             cancelled=cancelled,
             so_far=so_far,

@@ -43,7 +43,7 @@ from img.domain.graph.operations import Exec
 from img.domain.graph.vertex import Graph, Plan
 from img.domain.oci.descriptor import Descriptor
 from img.domain.options.cache import CacheExchange
-from img.domain.outputs import AS_BUILT, Output, reads_layers
+from img.domain.outputs import AS_BUILT, ArchiveOutput, ImageOutput, Output, reads_layers
 from img.domain.platform import Platform
 from img.domain.progress import (
     SourceLines,
@@ -54,9 +54,13 @@ from img.domain.progress import (
     VertexWarning,
 )
 
-if TYPE_CHECKING:  # few builds import or export caches
+if TYPE_CHECKING:  # few builds import or export caches, or have attestations
+    from img.application.attestations.take_account import BuildInProgress, TakeAccount
     from img.application.cache_export.export_all import ExportCaches
     from img.application.cache_import.imported import ImportedCaches
+    from img.application.outputs.attested import Attested
+    from img.domain.attestations.account import Account
+    from img.domain.attestations.wanted import AttestationsWanted
 
 _NO_CACHES = CacheExchange()
 _DEFINITION = "definition"
@@ -92,6 +96,7 @@ class BuildImage:
     progress: ProgressSink
     lock: StateLock
     tidy: Callable[..., None]  # KeepTidy
+    take_account: "TakeAccount"
 
     def __call__(
         self,
@@ -102,6 +107,7 @@ class BuildImage:
         outputs: Sequence[Output] = (),
         platforms: Sequence[Platform] = (),
         caches: CacheExchange = _NO_CACHES,
+        attestations: "AttestationsWanted | None" = None,
     ) -> BuiltImage | None:
         """Build the Dockerfile ``file`` for the context at ``location``.
 
@@ -116,6 +122,7 @@ class BuildImage:
                 outputs=outputs,
                 platforms=platforms,
                 caches=caches,
+                attestations=attestations,
             ).deliver()
 
     @contextmanager
@@ -133,6 +140,7 @@ class BuildImage:
         outputs: Sequence[Output] = (),
         platforms: Sequence[Platform] = (),
         caches: CacheExchange = _NO_CACHES,
+        attestations: "AttestationsWanted | None" = None,
         group: BuildGroup | None = None,
     ) -> "SolvedBuild":
         """Do the steps of a build, and write no output yet; the caller holds a lease.
@@ -143,6 +151,8 @@ class BuildImage:
         RegistryError … A SourceError carries an excerpt.
         """
         check_places(self.places, outputs, caches.targets)
+        if attestations:
+            _check_attested(outputs, attestations)
         if caches.targets:
             self.export_caches.check(caches.targets)
         requests = _requests(request, platforms)
@@ -153,6 +163,11 @@ class BuildImage:
             self._dockerfile(request, location, file) as dockerfile,
         ):
             time_of = partial(self._time_of, location, request.contexts)
+            progress_of = None
+            if attestations:
+                progress_of = self.take_account.begin(
+                    self.contexts, location, file, dockerfile, attestations
+                )
             with self._read():
                 parsed = self._parsed(dockerfile, request)
                 planned = self._planned(parsed, requests, time_of)
@@ -172,6 +187,7 @@ class BuildImage:
                 caches=caches,
                 whole=whole,
                 group=group,
+                progress_of=progress_of,
                 _so_far=SoFar(results=group.results),
             )
             solved = solve(planned)
@@ -332,6 +348,7 @@ class _SolvePlatforms:
     caches: CacheExchange
     whole: bool  # have all layers of the images in the store
     group: BuildGroup
+    progress_of: "BuildInProgress | None" = None  # for attestations
     _so_far: SoFar
 
     def __call__(self, planned: Sequence[tuple[BuildRequest, Planned]]) -> Sequence[Solved]:
@@ -381,7 +398,14 @@ class _SolvePlatforms:
             eager=frozenset(plan.graph.below(plan.target)) if self.whole else frozenset(),
         )
         solve = solver.for_build(
-            plan, inputs, cancelled, self._so_far, label, group=self.group, all_keys=exports
+            plan,
+            inputs,
+            cancelled,
+            self._so_far,
+            label,
+            group=self.group,
+            all_keys=exports,
+            whole=self._scans and bool(plan.scanned),
         )
         self.build.announce(label, solve.graph, plan.target)
         try:
@@ -395,6 +419,9 @@ class _SolvePlatforms:
                 epoch=plan.epoch,
                 multi_platform=request.multi_platform,
             )
+            if self.progress_of is not None:
+                account = self.progress_of.end(request, planned, results, plan.epoch)
+                solved = replace(solved, attested=self._attested(account, plan, cancelled))
             if self.caches.inline:
                 solved = replace(solved, inline=self.build.export_caches.inline(solved))
             if self.whole:
@@ -402,6 +429,31 @@ class _SolvePlatforms:
             return solved
         finally:
             solver.pull.name_whole(planned.bases.values())
+
+    @property
+    def _scans(self) -> bool:
+        return self.progress_of is not None and self.progress_of.wanted.sbom is not None
+
+    def _attested(self, account: "Account", plan: Plan, cancelled: Event) -> "Attested":
+        from img.application.outputs.attested import Attested  # few builds have them
+
+        assert self.progress_of is not None
+        context = None
+        if self._scans and plan.scans_context:
+            context = self.build.contexts.as_layers(self.contexts("", cancelled))
+        return Attested(wanted=self.progress_of.wanted, account=account, context=context)
+
+
+def _check_attested(outputs: Sequence[Output], wanted: "AttestationsWanted") -> None:
+    """Raise UsageError for an output that cannot have attestations."""
+    for output in outputs:
+        if isinstance(output, ImageOutput | ArchiveOutput) and not output.form.oci_types:
+            is_index = isinstance(output, ImageOutput) or output.format != "docker"
+            if is_index and not wanted.as_referrers:
+                raise UsageError(
+                    'cannot export attestations with "oci-mediatypes=false"',
+                    hint="use --attest-as referrer",
+                )
 
 
 def _requests(request: BuildRequest, platforms: Sequence[Platform]) -> Sequence[BuildRequest]:

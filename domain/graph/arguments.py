@@ -8,6 +8,7 @@ from img.domain.build import BuildRequest
 from img.domain.dockerfile.instructions import Dockerfile
 from img.domain.dockerfile.stage_variables import declared_globals
 from img.domain.errors import DockerfileError
+from img.domain.go.booleans import parse_boolean
 from img.domain.oci.config import FIRST_SECOND, LAST_SECOND
 from img.domain.platform import Platform
 
@@ -16,6 +17,10 @@ EPOCH = "SOURCE_DATE_EPOCH"
 
 MAIN_CONTEXT = "context"
 """What SOURCE_DATE_EPOCH calls the main context."""
+
+SCAN_STAGE = "BUILDKIT_SBOM_SCAN_STAGE"
+SCAN_CONTEXT = "BUILDKIT_SBOM_SCAN_CONTEXT"
+"""The variables for what a bill of materials covers besides the image (BuildKit, docs sbom.md)."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]+")  # as Go's strconv reads one
 _LONGEST = 20  # characters of a time
@@ -75,6 +80,28 @@ def with_source_date_epoch(
         for arg in dockerfile.meta_args
     )
     return replace(dockerfile, meta_args=meta_args), replace(request, build_args=build_args)
+
+
+def scans_stage(
+    stage: str, own: Mapping[str, str], whole: Mapping[str, str], build_args: Mapping[str, str]
+) -> bool:
+    """Return whether ``stage`` is scanned: the ARG says true, or lists its name.
+
+    ``own`` are the ARGs of the stage, ``whole`` those above the first FROM.
+    """
+    text = build_args.get(SCAN_STAGE) or own.get(SCAN_STAGE) or whole.get(SCAN_STAGE, "")
+    switch = parse_boolean(text) if text else False
+    if switch is not None:
+        return switch
+    return bool(stage) and stage in {name.strip().lower() for name in text.split(",")}
+
+
+def scans_context(
+    own: Mapping[str, str], whole: Mapping[str, str], build_args: Mapping[str, str]
+) -> bool:
+    """Return whether the main context is scanned."""
+    text = build_args.get(SCAN_CONTEXT) or own.get(SCAN_CONTEXT) or whole.get(SCAN_CONTEXT, "")
+    return bool(text) and parse_boolean(text) is True
 
 
 def _predefined(request: BuildRequest, target: str) -> Iterable[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from img.domain.build import BaseImage, BaseName, BuildRequest
 from img.domain.dockerfile.instructions import Add, Copy, Run, Workdir
 from img.domain.errors import ImgError
-from img.domain.graph.arguments import source_date_epoch
+from img.domain.graph.arguments import scans_context, scans_stage, source_date_epoch
 from img.domain.graph.lower_copy import lower_copy, lower_workdir
 from img.domain.graph.lower_run import lower_run
 from img.domain.graph.names import name_step
@@ -63,7 +63,22 @@ class _Lowering:
             config=self._image_config(final.config),
             history=final.history,
             epoch=self._epoch,
+            scanned=self._scanned(),
+            scans_context=scans_context(
+                dict(final.variables.arguments), self._stages.arguments, self._request.build_args
+            ),
         )
+
+    def _scanned(self) -> dict[str, int]:
+        """Return the stages that a bill of materials covers besides the image."""
+        found = {}
+        for stage in self._stages.stages:
+            state, name = self._done[stage.index], stage.start.name
+            own = dict(state.variables.arguments)
+            scans = scans_stage(name, own, self._stages.arguments, self._request.build_args)
+            if scans and stage.index != self._stages.target:
+                found[name or str(stage.index)] = state.root
+        return found
 
     def _lowered(self, stage: PlannedStage) -> StageState:
         scope = StageScope(

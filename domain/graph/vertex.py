@@ -1,5 +1,8 @@
 """The graph of a build."""
 
+from collections.abc import Mapping
+from dataclasses import field
+
 from img.domain.dataclass import dataclass
 from img.domain.graph.operations import Operation
 from img.domain.oci.config import ImageConfig
@@ -57,7 +60,8 @@ class Plan:
     """The plan of one image for one platform.
 
     ``config`` holds the base's history and diff_ids; the build adds its own, and sets
-    ``created``.
+    ``created``. A bill of materials also covers the vertices in ``scanned``, by stage, and with
+    ``scans_context`` the main context.
     """
 
     graph: Graph
@@ -65,3 +69,5 @@ class Plan:
     config: ImageConfig
     history: tuple[HistoryItem, ...]
     epoch: int | None = None  # SOURCE_DATE_EPOCH in seconds
+    scanned: Mapping[str, int] = field(default_factory=dict, hash=False)
+    scans_context: bool = False

@@ -10,7 +10,6 @@ from enum import Enum
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
 from img.domain.go.booleans import parse_boolean
-from img.domain.options.attestations import asks_for_no_attestation, asks_for_nothing
 
 
 class Takes(Enum):
@@ -70,7 +69,7 @@ def _one_of(*values: str) -> Callable[[str], bool]:
 _LEAVE_OUT = "leave it out"
 _NEVER = _one_of()
 _ON, _OFF = _one_of("true"), _one_of("false")
-_ATTEST = "attestations are not supported yet; leave it out, or give it false"
+_ATTEST = "use --sbom=true, or --sbom=generator=IMAGE"
 _TIMES = "use --build-arg SOURCE_DATE_EPOCH=SECONDS"
 _TLS = "use --insecure-registry or --tls-verify=false"
 _PLATFORM = "use --platform OS/ARCH[/VARIANT]"
@@ -146,15 +145,12 @@ _VALUES: _Rows = (
     ("--isolation", _one_of("", "default"), "choose what isolates steps with --executor"),
     ("--security-opt", _one_of("", "label=disable"), _LEAVE_OUT),
     # buildx build
-    ("--attest", asks_for_no_attestation, _ATTEST),
     ("--builder", _anything, ""),
     ("--invoke", _NEVER, _LEAVE_OUT),
     ("--on", _NEVER, _LEAVE_OUT),
     ("--policy", _one_of(""), _LEAVE_OUT),
     ("--print", _one_of(""), "use --call"),
-    ("--provenance", asks_for_nothing, _ATTEST),
     ("--root", _anything, ""),
-    ("--sbom", asks_for_nothing, _ATTEST),
     ("--server-config", _anything, ""),
     # podman build
     ("--arch", _NEVER, _PLATFORM),

@@ -16,7 +16,7 @@ from img.domain.platform import Platform
 ATTRIBUTES = frozenset(
     {
         "compression", "compression-level", "force-compression", "rewrite-timestamp",
-        "source-date-epoch", "oci-mediatypes",
+        "source-date-epoch", "oci-mediatypes", "oci-artifact", "attestation-inline",
     }
 )  # fmt: skip
 _ALGORITHMS = [algorithm.value for algorithm in Algorithm]
@@ -50,6 +50,8 @@ def parse_image_form(
         oci_types=oci_types is not False,
         annotations=wanted,
         squash=squash,
+        oci_artifact=attributes.flag("oci-artifact") is not False,
+        attestation_inline=attributes.flag("attestation-inline") or False,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
+from img.domain.filesystem.file_name import is_file_name
 from img.domain.go.csv_fields import BadCsv, split_csv
 from img.domain.oci.annotations import Annotation
 from img.domain.options import image_form
@@ -26,7 +27,9 @@ from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 
 _OPTION = "--output"
-_FILES = frozenset({"dest", "platform-split", "source-date-epoch"})
+_FILES = frozenset(
+    {"dest", "platform-split", "source-date-epoch", "attestation-inline", "attestation-prefix"}
+)
 _ARCHIVE = frozenset({"dest", "name"})
 _DISK_IMAGE = frozenset({"dest", "compression", "source-date-epoch"})
 # The second name is BuildKit's.
@@ -235,7 +238,16 @@ def _files(attributes: Attributes, allowed: frozenset[str]) -> FilesOutput:
         delete=delete,
         platform_split=attributes.flag("platform-split"),
         epoch=image_form.parse_epoch(attributes),
+        attestation_inline=attributes.flag("attestation-inline") or False,
+        attestation_prefix=_prefix(attributes),
     )
+
+
+def _prefix(attributes: Attributes) -> str:
+    prefix = attributes["attestation-prefix"]
+    if prefix and not is_file_name(prefix):
+        attributes.refuse("attestation-prefix must be the beginning of a file name")
+    return prefix
 
 
 def _disk_image(attributes: Attributes) -> DiskImageOutput:

@@ -81,6 +81,10 @@ class BuildOptions(RegistryOptions, total=False):
     load: bool
     squash: Literal["new", "all"]
     annotation: Pairs
+    attest: Texts
+    provenance: str | bool
+    sbom: str | bool
+    attest_as: Literal["index", "referrer"]
     allow: Texts
     locked: bool
     lockfile: PathText

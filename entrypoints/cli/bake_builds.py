@@ -4,13 +4,13 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from img.domain.attestations.options import parse_attestations
 from img.domain.bake.definition.attributes import Contents, entries_of, pairs_of, texts_of
 from img.domain.bake.definition.entries import Entry
 from img.domain.bake.definition.target_build import TargetBuild
 from img.domain.context_location import LocalPlace, is_web, place_of
 from img.domain.errors import ImgError, UsageError
 from img.domain.go.csv_text import join_csv
-from img.domain.options.attestations import asks_for_no_attestation
 from img.domain.options.cache import CacheExchange
 from img.domain.options.call import Call
 from img.domain.options.entitlements import DELETE_OUTPUT, NETWORK_HOST
@@ -83,16 +83,14 @@ def target_build(name: str, contents: Contents) -> TargetBuild:
             resources=parse_resources({}, _resources(contents)),
             entitlements=tuple(texts_of(contents, "entitlements")),
             call=call if Call.parse(call or "build") else "",
+            attestations=parse_attestations(
+                [_line(entry) for entry in entries_of(contents, "attest")],
+                build_args=pairs_of(contents, "args"),
+            ),
         )
 
 
 def _refuse_what_img_lacks(contents: Contents) -> None:
-    for attestation in entries_of(contents, "attest"):
-        if not asks_for_no_attestation(_line(attestation)):
-            raise UsageError(
-                f"attest {_line(attestation)} is not supported",
-                hint="attestations are not supported yet; --provenance=false --sbom=false",
-            )
     for entitlement in texts_of(contents, "entitlements"):
         if entitlement not in _NEEDS_NOTHING_HERE:
             raise UsageError(f"the entitlement {entitlement} is not supported", hint="leave it out")

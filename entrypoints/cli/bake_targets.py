@@ -62,6 +62,7 @@ class Targets:
                 outputs=one.outputs,
                 platforms=one.platforms,
                 caches=one.caches,
+                attestations=one.attestations,
                 group=group,
             )
 

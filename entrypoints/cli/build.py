@@ -51,6 +51,7 @@ from img.entrypoints.settings import Surroundings
 if TYPE_CHECKING:
     from img.application.outputs.solved import BuiltImage
     from img.application.transfer.pins import Pins
+    from img.domain.attestations.wanted import AttestationsWanted
     from img.domain.options.foreign import ForeignOption
 
 
@@ -221,6 +222,10 @@ def build(
         Texts,
         option("--annotation", says="Add an annotation to the image.", value="[TYPE:]KEY=VALUE"),
     ] = None,
+    attest: options.Attest = None,
+    provenance: options.Provenance = "",
+    sbom: options.Sbom = "",
+    attest_as: options.AttestAs = "",
     squash: Annotated[
         str,
         option(
@@ -303,6 +308,7 @@ def build(
     caches = CacheExchange.parse(_nonempty(cache_from), _nonempty(cache_to), os.environ)
     if squash and caches.inline:
         raise UsageError("--squash leaves no layers for an inline cache", hint="use type=registry")
+    attestations = _attestations(_nonempty(attest), provenance, sbom, attest_as, request.build_args)
     secrets = tuple(map(SecretSpec.parse, inputs.secret))
     agents = tuple(map(AgentSpec.parse, inputs.ssh))
     title = title_of(outputs, tag or ())
@@ -357,6 +363,7 @@ def build(
                 outputs=outputs,
                 platforms=wanted,
                 caches=caches,
+                attestations=attestations,
             )
             results.write(built, recorder.id if recorder else "")
             if recorder is not None and built is not None:
@@ -373,6 +380,17 @@ def build(
     if store_trace is not None:
         atexit.register(store_trace)
     return built
+
+
+def _attestations(
+    attest: list[str], provenance: str, sbom: str, place: str, build_args: Mapping[str, str]
+) -> "AttestationsWanted | None":
+    given = (*attest, provenance, sbom, place)
+    if not any(given) and not any(name.startswith("BUILDKIT_ATTEST_") for name in build_args):
+        return None
+    from img.domain.attestations.options import parse_attestations  # few builds have them
+
+    return parse_attestations(attest, provenance, sbom, place, build_args)
 
 
 def _pins(location: str, lockfile: str) -> "Pins":

@@ -191,6 +191,9 @@ def _image_metadata(built: "BuiltImage | None") -> dict[str, object]:
     if len(built.images) == 1:
         config = built.images[0].manifest.config.digest
         metadata["containerimage.config.digest"] = str(config)
+    for platform, predicate in built.provenance.items():
+        key = "buildx.build.provenance"
+        metadata[f"{key}/{platform}" if len(built.provenance) > 1 else key] = predicate
     if built.names:
         metadata["image.name"] = ",".join(str(name) for name in built.names)
     return metadata

@@ -90,6 +90,34 @@ SecretGuard = Annotated[
     bool,
     option("--secret-guard", says="Refuse files with the value of a secret in layers of RUN."),
 ]
+Attest = Annotated[
+    Texts,
+    option(
+        "--attest",
+        says="Attest how the image was built (provenance) or its packages (sbom).",
+        value="type=TYPE[,…]",
+    ),
+]
+Provenance = Annotated[
+    str,
+    option(
+        "--provenance",
+        says="The same as --attest type=provenance.",
+        value="true|mode=min|…",
+    ),
+]
+Sbom = Annotated[
+    str, option("--sbom", says="The same as --attest type=sbom.", value="true|generator=…")
+]
+AttestAs = Annotated[
+    str,
+    option(
+        "--attest-as",
+        says="Put attestations into an index, or beside the image.",
+        value="index|referrer",
+        proposes=one_of("index", "referrer"),
+    ),
+]
 OnFail = Annotated[
     str,
     option(

@@ -6,8 +6,11 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from img import __version__
+from img.domain.go.booleans import parse_boolean
 from img.entrypoints import trace
 from img.entrypoints.lazy import lazy, lazy_imports
+from img.entrypoints.settings import host_platform
 from img.entrypoints.wiring.injection import Wiring, attributes_of, providers
 from img.entrypoints.wiring.setup import Setup
 
@@ -23,6 +26,8 @@ with lazy_imports(__name__):
     from img.adapters.shared_blobs.opened import OpenedSharedBlobStores
     from img.adapters.vertex_workers.threads import ThreadWorkers
     from img.adapters.web.requests import RequestsWebFetcher
+    from img.adapters.working_copy.git import GitWorkingCopies
+    from img.application.attestations.take_account import TakeAccount
     from img.application.cache_export.export import ExportCache
     from img.application.cache_export.export_all import ExportCaches
     from img.application.cache_export.mounts import PackCacheMounts
@@ -31,9 +36,12 @@ with lazy_imports(__name__):
     from img.application.cache_import.remote import RemoteCacheReader
     from img.application.layers.shared import ShareLayers
     from img.application.outputs.assemble import Assemble
+    from img.application.outputs.attest import Attest
     from img.application.outputs.deliver import DeliverOutputs
     from img.application.outputs.images import DeliverImages
     from img.application.outputs.recompress import LayerVariants
+    from img.application.outputs.run_scanner import RunScanner
+    from img.application.outputs.scan import ScanImages
     from img.application.outputs.squash import SquashLayers
     from img.application.planning.analyse import AnalyseDockerfile
     from img.application.planning.resolve import ResolveBases
@@ -61,11 +69,16 @@ with lazy_imports(__name__):
     from img.application.usecases.fetch_definition import FetchDefinition
     from img.application.usecases.lock_build import LockBuild
     from img.application.usecases.solve_task import SolveTask
+    from img.domain.attestations.provenance import base36
 
 if TYPE_CHECKING:
     from img.application.layers.on_demand import ImportedLayers
+    from img.application.packages.find import FindPackages
     from img.application.ports.blob_origins import BlobOrigins
+    from img.application.ports.blob_store import BlobStore
     from img.application.ports.build_context import ContextSource
+    from img.application.ports.clock import Clock
+    from img.application.ports.executor import Executor
     from img.application.ports.file_digest_store import FileDigestStore
     from img.application.ports.image_layout import LayoutWriter
     from img.application.ports.index_store import IndexStore
@@ -74,6 +87,7 @@ if TYPE_CHECKING:
     from img.application.ports.registry import Registry
     from img.application.ports.remote_cache import RemoteCaches
     from img.application.ports.scratch_space import ScratchSpace
+    from img.application.ports.working_copy import WorkingCopies
     from img.application.solver.observer import StepObserver
     from img.application.transfer.blobs import Transfer
     from img.application.transfer.copy_layout import CopyFromLayout
@@ -181,6 +195,39 @@ def _export_caches(
         progress=progress,
     )
     return ExportCaches(assemble=assemble, export=export, pack_mounts=pack, more_keys=imported.keys)
+
+
+def _take_account(copies: WorkingCopies, clock: Clock) -> TakeAccount:
+    said = parse_boolean(os.environ.get("BUILDX_GIT_INFO", ""))
+    return TakeAccount(
+        working_copies=copies,
+        clock=clock,
+        new_id=lambda: base36(int.from_bytes(os.urandom(16), "big")),
+        tool_version=f"img-{__version__}",
+        has_vcs=said is not False,
+    )
+
+
+def _attest(
+    blobs: BlobStore,
+    packages: Callable[[], FindPackages],
+    resolve: ResolveBases,
+    roots: Roots,
+    executor: Executor,
+    progress: ProgressSink,
+) -> Attest:
+    modes = {"disabled": "", "false": "", "max": "max"}
+    mode = modes.get(os.environ.get("BUILDX_METADATA_PROVENANCE", "").lower(), "min")
+    scanner = RunScanner(
+        resolve=resolve,
+        roots=roots,
+        executor=executor,
+        progress=progress,
+        platform=host_platform(),
+        tool_version=__version__,
+    )
+    scan = ScanImages(packages=packages(), run_scanner=scanner, tool_version=__version__)
+    return Attest(blobs=blobs, scan=scan, metadata_mode=mode)
 
 
 def _observer(setup: Setup, recorder: StepObserver) -> StepObserver:
@@ -402,6 +449,19 @@ class Building(Wiring):
                 clock=system.clock,
             ),
         )
+        self.working_copies = providers.Singleton(lazy(GitWorkingCopies), os.environ)
+        self.take_account = providers.Factory(
+            lazy(_take_account), self.working_copies, system.clock
+        )
+        self.attest = providers.Factory(
+            lazy(_attest),
+            storage.blobs,
+            images.find_packages.provider,
+            self.resolve,
+            self.roots,
+            execution.announced,
+            system.progress,
+        )
         self.deliver = providers.Factory(
             DeliverOutputs,
             images=providers.Factory(
@@ -414,6 +474,7 @@ class Building(Wiring):
                 places=system.output_files,
                 roots=self.roots,
                 clock=system.clock,
+                attest=self.attest,
             ),
             files=images.write_files,
             disk_images=images.write_disk_image,
@@ -443,6 +504,7 @@ class Building(Wiring):
             progress=system.progress,
             lock=storage.lock,
             tidy=providers.Factory(_tidy, setup, housekeeping.keep_tidy.provider),
+            take_account=self.take_account,
         )
 
         self.bake_targets = providers.Factory(

@@ -97,6 +97,7 @@ def unrecorded(container: Parts) -> dict[str, providers.Provider[Any]]:
         "credentials": container.registries.credentials,
         "git": container.building.git,
         "web": container.building.web,
+        "working_copies": container.building.working_copies,
         "remote_caches": container.building.remote_caches,
         "shared_stores": container.building.shared_stores,
         "imported": container.building.imported,

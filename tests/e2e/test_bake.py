@@ -98,7 +98,7 @@ def test_files_outside_of_the_directory_need_a_privilege(img: Img, here: Path) -
     [
         (["none"], "failed to find target none", 3),
         (["-f", "none.hcl"], "open none.hcl: no such file or directory", 3),
-        (["--set", "app.attest=type=sbom", "app"], "target app: attest type=sbom is not", 1),
+        (["--set", "app.attest=type=foo", "app"], "target app: unknown attestation type", 1),
         (["--lock=sometimes"], "invalid value 'sometimes' of --lock", 1),
         (["--progress", "foo"], "invalid progress mode foo", 1),
         (["--print", "--list", "targets"], "--print and --list exclude each other", 1),

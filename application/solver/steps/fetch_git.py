@@ -86,6 +86,8 @@ class FetchRepository:
                     layer = self._packed(operation, found)
                 record = self._record(operation, commit, layer)
                 self.lookup.remember(record, key)
+        from img.domain.attestations.material import checkout_material  # few builds fetch
+
         layers = (record.layer,) if record.layer else ()
         stack = Stack(
             key=key,
@@ -93,6 +95,7 @@ class FetchRepository:
             own=record.layer,
             created=record.created,
             dated=operation.commit_mtime,
+            material=checkout_material(operation.remote, operation.ref, commit.name),
         )
         return Fetched(result=stack, cached=cached)
 

@@ -156,6 +156,8 @@ class FetchFile:
         )
 
     def _file(self, operation: FetchUrl, blob: Descriptor) -> ContextFiles:
+        from img.domain.attestations.material import download_material  # few builds fetch
+
         return ContextFiles(
             context=FetchedFile(
                 blobs=self.blobs,
@@ -163,7 +165,8 @@ class FetchFile:
                 blob=blob.digest,
                 size=blob.size,
                 modified=int(blob.annotations.get(_MODIFIED, "0")),
-            )
+            ),
+            material=download_material(operation.url, blob.digest),
         )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
+from img.domain.attestations.wanted import NO_ATTESTATIONS, AttestationsWanted
 from img.domain.build import BuildRequest
 from img.domain.dataclass import dataclass
 from img.domain.graph.lower_run import proxy_variables
@@ -30,6 +31,7 @@ class TargetBuild:
     resources: Resources
     entitlements: tuple[str, ...]
     call: str
+    attestations: AttestationsWanted = NO_ATTESTATIONS
 
     @property
     def writes_files(self) -> bool:

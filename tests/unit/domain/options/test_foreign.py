@@ -3,7 +3,6 @@
 import pytest
 
 from img.domain.errors import UsageError
-from img.domain.options.attestations import asks_for_no_attestation, asks_for_nothing
 from img.domain.options.foreign import OF_BUILD, OF_TRANSFER, RENAMED, Takes
 from img.domain.options.pull import parse_pull
 from img.domain.pull_policy import PullPolicy
@@ -82,20 +81,6 @@ def test_each_option_of_the_table_is_taken_or_refused_with_what_to_do() -> None:
                 except UsageError as refused:
                     assert refused.message.startswith(name)
                     assert refused.hint
-
-
-@pytest.mark.parametrize("value", ["false", "0", "disabled=true", "disabled=1", "DISABLED=true"])
-def test_an_attestation_that_is_off_is_none(value: str) -> None:
-    assert asks_for_nothing(value)
-    assert asks_for_no_attestation(f"type=provenance,{value}") or "=" not in value
-
-
-@pytest.mark.parametrize(
-    "value", ["true", "1", "mode=max", "mode=min,disabled=false", "generator=x", 'a"b', "off"]
-)
-def test_an_attestation_that_is_on_is_one(value: str) -> None:
-    assert not asks_for_nothing(value)
-    assert not asks_for_no_attestation(f"type=sbom,{value}")
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,8 @@ def test_annotations_of_the_command_line_are_those_of_all_images() -> None:
         ("type=image,annotation.a=b,oci-mediatypes=false", "not possible with annotations"),
         ("type=image,annotation-layer.a=b", 'unknown annotation type "layer"'),
         ("type=image,annotationx.a=b", "no attribute 'annotationx.a' for type=image"),
-        ("type=image,attestation-inline=true", "no attribute 'attestation-inline'"),
+        ("type=image,prefer-nondist-layers=true", "no attribute 'prefer-nondist-layers'"),
+        ("type=local,dest=d,attestation-prefix=../", "beginning of a file name"),
         ("type=local,dest=x,annotation.a=b", "no attribute 'annotation.a' for type=local"),
         ("type=local,dest=x,mode=mirror", "unsupported mode 'mirror'"),
         (

@@ -44,6 +44,7 @@ _MADE_WHEN_USED = {
         "RequestsWebFetcher",
         "DirectoryContext",
     ),
+    "GitWorkingCopies",
     *("DirectoryCacheMounts", "DirectoryContextViews", "LocalSecrets", "LocalOutputFiles"),
     *("usual_auth_files", "ContainersAuthCredentials", "MirroredRegistry", "OrasRegistry"),
     *(

@@ -1,0 +1,1 @@
+"""Attestations of images: statements about how they were built, and what they contain."""
