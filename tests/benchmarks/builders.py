@@ -128,6 +128,8 @@ class ImgBuilder(Builder):
 
     def _compiled(self) -> Mapping[str, str]:
         """Return the environment in which Python keeps bytecode, as in an installation by pip."""
+        if self._user.pw_uid == os.geteuid() and os.access(_REPOSITORY, os.W_OK):
+            return {}  # beside the code
         return {"PYTHONPYCACHEPREFIX": str(self._bytecode)}
 
 

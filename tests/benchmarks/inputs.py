@@ -32,10 +32,19 @@ class Sizes:
     tree_bytes: int = 434_000_000
     base_files: int = 82_000
     base_bytes: int = 410_000_000  # about 216 MB when compressed
+    targets: int = 12
+    work: int = 500_000  # rounds of a loop in the shell: half a second
 
 
 SMALL = Sizes(
-    steps=6, runs=2, files=300, tree_bytes=1_000_000, base_files=200, base_bytes=1_000_000
+    steps=6,
+    runs=2,
+    files=300,
+    tree_bytes=1_000_000,
+    base_files=200,
+    base_bytes=1_000_000,
+    targets=2,
+    work=10,
 )
 
 
@@ -66,10 +75,10 @@ def write_runs(context: Path, base: str, count: int) -> None:
     _write_dockerfile(context, [f"FROM {base}", *(f"RUN true # {n}" for n in range(count))])
 
 
-def write_targets(context: Path, base: str, targets: Sequence[str]) -> None:
+def write_targets(context: Path, base: str, targets: Sequence[str], rounds: int) -> None:
     """Write a Dockerfile and a bake file with ``targets``, which share a stage that takes time."""
     context.mkdir(parents=True)
-    work = "i=0; while [ $i -lt 500000 ]; do i=$((i+1)); done; echo $i > /shared"
+    work = f"i=0; while [ $i -lt {rounds} ]; do i=$((i+1)); done; echo $i > /shared"
     lines = [f"FROM {base} AS shared", f"RUN {work}"]
     for target in targets:
         lines += [f"FROM shared AS {target}", f"RUN read i < /shared; echo $i > /{target}"]

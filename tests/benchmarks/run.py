@@ -43,7 +43,6 @@ from tests.benchmarks.inputs import SMALL, Sizes  # noqa: E402
 from tests.support.servers.registry_server import RegistryServer  # noqa: E402
 
 _SUBJECTS = ("no-op", "run", "copy", "bake", "pull")
-TARGETS = tuple(f"t{number}" for number in range(12))
 _BUILDERS = ("img", "user", "buildah", "buildkit")
 
 
@@ -69,6 +68,11 @@ class Bench:
     registry: str
     sizes: Sizes
     repeat: int
+
+    @property
+    def targets(self) -> Sequence[str]:
+        """The names of the targets of a bake."""
+        return [f"t{number}" for number in range(self.sizes.targets)]
 
     def measure(self, subject: str, builder: Builder) -> Iterator[Measured]:
         """Yield the lines about ``subject``. Raises BuildFailed."""
@@ -119,15 +123,15 @@ class Bench:
         context = self.work / "bake"
         self._written(context, _write_targets)
         ways: dict[str, Callable[[Path, Sequence[str]], Cost]] = {
-            f"{len(TARGETS)} targets": builder.bake,
+            f"{len(self.targets)} targets": builder.bake,
             "  one build after the other": partial(Builder.bake, builder),
         }
         for work, bake in ways.items():
             cold, unchanged = [], []
             for _ in range(self.repeat):
                 builder.forget()
-                cold.append(bake(context, TARGETS))
-                unchanged.append(bake(context, TARGETS))
+                cold.append(bake(context, self.targets))
+                unchanged.append(bake(context, self.targets))
             yield Measured(work=work, builder=builder.name, costs=cold)
             yield Measured(work=f"{work}, again", builder=builder.name, costs=unchanged)
 
@@ -163,7 +167,8 @@ def _write_runs(bench: Bench, context: Path) -> None:
 
 
 def _write_targets(bench: Bench, context: Path) -> None:
-    inputs.write_targets(context, inputs.push_small_base(bench.registry), TARGETS)
+    base = inputs.push_small_base(bench.registry)
+    inputs.write_targets(context, base, bench.targets, bench.sizes.work)
 
 
 def _write_tree(bench: Bench, context: Path) -> None:

@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
 import pytest
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
@@ -87,6 +86,8 @@ def without_ids(schema: Any) -> Any:
 
 
 def schema_errors(schema: str, content: bytes) -> list[str]:
+    import jsonschema  # type: ignore[import-untyped]  # takes a second, in each worker
+
     folder = CONFORMANCE / "schemas"
     schemas = {
         path.name: without_ids(json.loads(path.read_text())) for path in folder.glob("*.json")
