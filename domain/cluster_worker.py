@@ -7,6 +7,15 @@ from img.domain.platform import Platform
 FACTS = "img"
 """The name of the facts among those that a worker tells its scheduler."""
 
+PLATFORMS = tuple(
+    Platform("linux", architecture, variant)
+    for architecture, variant in (
+        *(("386", ""), ("amd64", ""), ("arm", "v6"), ("arm", "v7"), ("arm64", "")),
+        *(("loong64", ""), ("mips64le", ""), ("ppc64le", ""), ("riscv64", ""), ("s390x", "")),
+    )
+)
+"""The platforms that workers may announce."""
+
 
 def native(platform: Platform) -> str:
     """Return the resource of workers with a processor for ``platform``."""

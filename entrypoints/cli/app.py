@@ -81,6 +81,7 @@ COMMANDS = {
     "doctor": {"doctor", "unshare"},
     "copying": {"copy"},
     "manifest_lists": {"manifest"},
+    "worker": {"worker"},
     "kaniko": {"kaniko"},
     "docker_names": {"builder", "buildx", "image", "images", "rmi", "system"},
 }

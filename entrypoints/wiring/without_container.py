@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from img.entrypoints.lazy import lazy_imports
 
 with lazy_imports(__name__):
+    from img.adapters.cluster_launcher.host_process import HostProcessLauncher, require_extra
     from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParser
+    from img.adapters.foreign_programs.binfmt import BinfmtPrograms
     from img.adapters.host_survey.linux import LinuxSurvey
+    from img.adapters.linux.regular_files import read_regular
     from img.application.usecases.diagnose import Diagnose
+    from img.domain.errors import UsageError
+    from img.domain.options.cluster_settings import parse_cluster_settings
 
 if TYPE_CHECKING:
+    from img.adapters.cluster_launcher.worker import DaskWorker
+    from img.application.ports.cluster_launcher import ClusterEndpoint
     from img.application.ports.dockerfile_parser import DockerfileParser
+    from img.domain.options.cluster_address import ClusterAddress, SchedulerAddress
+    from img.domain.options.cluster_settings import ClusterSettings
+
+_MOST_SETTINGS = 1 << 20  # bytes
 
 
 def dockerfile_parser() -> DockerfileParser:
@@ -23,3 +37,57 @@ def dockerfile_parser() -> DockerfileParser:
 def diagnose() -> Diagnose:
     """Return the use case of ``img doctor``."""
     return Diagnose(survey=LinuxSurvey())
+
+
+def started_cluster(
+    address: ClusterAddress, environment: Mapping[str, str]
+) -> AbstractContextManager[ClusterEndpoint]:
+    """Return a context of a started cluster, for a process that has entered no namespaces.
+
+    Entering raises ClusterNotStarted, UsageError.
+    """
+    return HostProcessLauncher().start(address, cluster_settings(environment))
+
+
+def cluster_settings(environment: Mapping[str, str]) -> ClusterSettings:
+    """Return the settings of clusters: $IMG_SETTINGS, or img/settings.toml among the user's files.
+
+    Raises UsageError.
+    """
+    given = environment.get("IMG_SETTINGS", "")
+    home = environment.get("HOME", "")
+    config = environment.get("XDG_CONFIG_HOME") or f"{home}/.config"
+    path = given or f"{config}/img/settings.toml"
+    try:
+        content = read_regular(path, _MOST_SETTINGS)
+    except FileNotFoundError:
+        if given:
+            raise UsageError(f"IMG_SETTINGS: there is no file {path}") from None
+        content = b""
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    return parse_cluster_settings(content, path, environment)
+
+
+def cluster_worker(scheduler: SchedulerAddress, **options: Any) -> DaskWorker:
+    """Return the worker of ``img worker``, which runs programs of all platforms that run here.
+
+    ``options`` are those of WorkerOptions, and ``on_joined``. Raises MissingClusterExtra.
+    """
+    require_extra("img worker")
+    from img import __version__
+    from img.adapters.cluster_launcher.worker import DaskWorker, WorkerOptions
+    from img.domain.cluster_worker import PLATFORMS
+    from img.entrypoints.settings import host_platform
+
+    host = host_platform()
+    on_joined = options.pop("on_joined")
+    natives = [each for each in PLATFORMS if BinfmtPrograms(host, Path("/")).run(each)]
+    running = [each for each in PLATFORMS if BinfmtPrograms(host).run(each)]
+    return DaskWorker(
+        WorkerOptions(scheduler=scheduler, **options),
+        natives=natives,
+        emulated=[each for each in running if each not in natives],
+        version=__version__,
+        on_joined=on_joined,
+    )

@@ -70,6 +70,8 @@ _OF_OTHER_COMMANDS = {
     *("ArchiveImporter", "archive_members", "decompressed", "LinuxSurvey"),
     *("DockerArchiveExporter", "OciArchiveExporter", "OciLayoutExporter", "Sif", "Squashfs"),
     *("Access", "CosignKeys", "HtmlReports", "OrasRegistryContents"),
+    # Builds with a cluster leave no trace.
+    *("HostProcessLauncher", "read_regular", "require_extra"),
 }
 _MODULES = sorted(path.stem for path in Path(wiring.__path__[0]).glob("[a-z]*.py"))
 

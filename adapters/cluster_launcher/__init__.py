@@ -1,0 +1,1 @@
+"""Clusters that exist for one command, and their workers."""

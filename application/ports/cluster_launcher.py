@@ -1,0 +1,51 @@
+"""Clusters that exist for one command (``--cluster slurm|pbs|ssh:HOSTS|local:N``)."""
+
+from abc import abstractmethod
+from contextlib import AbstractContextManager
+from dataclasses import field
+from typing import Protocol
+
+from img.domain.dataclass import dataclass
+from img.domain.errors import RemoteError
+from img.domain.options.cluster_address import ClusterAddress
+from img.domain.options.cluster_settings import ClusterSettings
+
+
+class ClusterNotStarted(RemoteError):
+    """A scheduler, or workers, of a cluster that do not start."""
+
+
+class MissingClusterExtra(ClusterNotStarted):
+    """An optional package for clusters that is not installed."""
+
+    def __init__(self, user: str, package: str) -> None:
+        super().__init__(
+            f"{user} needs the package {package}", hint="pip install 'img-builder[cluster]'"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterEndpoint:
+    """A scheduler that accepts clients; ``ca``, ``cert`` and ``key`` are PEM texts or files."""
+
+    address: str  # tcp://… or tls://…
+    dashboard: str = ""  # a URL
+    ca: str = ""
+    cert: str = ""
+    key: str = field(default="", repr=False)
+
+
+class ClusterLauncher(Protocol):
+    """Starts clusters."""
+
+    @abstractmethod
+    def start(
+        self, address: ClusterAddress, settings: ClusterSettings
+    ) -> AbstractContextManager[ClusterEndpoint]:
+        """Enter with a scheduler that has at least one worker; on leaving, end all of them.
+
+        Nothing of the cluster is left afterwards, also if this process is killed. A scheduler with
+        an address of its own is left as it is, and not looked for. Only a process that is in the
+        user's own namespaces may call it: batch systems and ssh look at the user. Raises
+        ClusterNotStarted, UsageError; then, too, nothing is left.
+        """
