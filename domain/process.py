@@ -133,6 +133,18 @@ class Ulimit:
     hard: int
 
 
+@dataclass(frozen=True, slots=True)
+class TerminalSize:
+    """The size of a terminal in characters."""
+
+    rows: int = 24
+    columns: int = 80
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.rows < 1 << 16 and 0 <= self.columns < 1 << 16):  # ioctl_tty(2)
+            raise ValueError(f"no size of a terminal: {self.rows} x {self.columns}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
     """One command in one root file system: the process of a step.
@@ -154,6 +166,7 @@ class Process:
     control_groups: tuple[str, ...] = ()  # control group directories that it starts in
     insecure: bool = False
     userns: bool = False  # it may create user namespaces, and others inside of them
+    terminal: TerminalSize | None = None  # of a new pseudo-terminal, its standard streams
 
     def __post_init__(self) -> None:
         for what, texts in (

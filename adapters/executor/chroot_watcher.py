@@ -89,6 +89,11 @@ def _run_step(
             start = launcher.new_file()
             root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             user = user_in(root, process)
+            if process.terminal is not None:
+                from img.adapters.executor import pseudo_terminal
+
+                pseudo_terminal.take(channel, process.terminal)
+                pseudo_terminal.give_to(user)
             set_limits(process.ulimits)
             close_interpreter(channel)
             os.fchdir(root)

@@ -49,6 +49,8 @@ def run_first_process(
     ``start`` is a launcher's file that was created ahead.
     """
     limits, take = _identity(launch, supervisor)
+    if launch.process.terminal is not None:
+        from img.adapters.executor import pseudo_terminal  # noqa: F401 (before the step's root)
     enter_control_groups(launch.process)
     start = launcher.new_file() if start is None else start
     user = _enter_root(launch, limits, channel, system, supervisor, network, start)
@@ -81,10 +83,14 @@ def _enter_root(
     process = launch.process
     ownership = REAL if launch.emulation is None else RecordedOwnership()
     scratch = mounts.attach_root(launch.root, ownership, devices=process.insecure)
-    root = mount_all(process, system, scratch, channel)
+    root = mount_all(process, system, scratch, channel, _terminal_of(process, channel))
     bring_network_up(process, network)
     syscalls.sethostname(process.hostname)
     user = user_in(root, process)
+    if process.terminal is not None:
+        from img.adapters.executor import pseudo_terminal
+
+        pseudo_terminal.give_to(user)
     set_limits(limits)
     close_interpreter(channel)
     mounts.pivot_into_working_directory()
@@ -93,6 +99,15 @@ def _enter_root(
     kept = [start, *(line.fileno() for line in (channel, supervisor) if line is not None)]
     syscalls.close_descriptors(but=kept)
     return user
+
+
+def _terminal_of(process: Process, channel: socket.socket) -> Callable[[int], None] | None:
+    """Return the function that makes the terminal of the step in a /dev, None without one."""
+    if process.terminal is None:
+        return None
+    from img.adapters.executor import pseudo_terminal
+
+    return partial(pseudo_terminal.take, channel, process.terminal)
 
 
 def _identity(

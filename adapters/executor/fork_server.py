@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from img.adapters.executor import descendants, reports, signals
 from img.adapters.executor.launch import (
@@ -31,6 +31,9 @@ from img.adapters.executor.reports import Ended, NotStarted, Refused
 from img.adapters.executor.started_step import Helper, RuntimeLog, StartedStep
 from img.adapters.linux import records, syscalls
 from img.domain.process import Network
+
+if TYPE_CHECKING:
+    from img.adapters.executor.terminal_guard import TerminalGuard
 
 _ATTEMPTS, _PAUSE_S = 300, 0.01  # to remove a control group: a busy machine takes its time
 
@@ -57,17 +60,22 @@ class ForkServer:
             run_server(theirs, parent, mask, emulating=emulating)
         return pid
 
-    def start(self, launch: Launch, stdout: int, stderr: int) -> socket.socket:
+    def start(
+        self, launch: Launch, stdout: int, stderr: int, terminal: int | None = None
+    ) -> socket.socket:
         """Start a step and return its channel, which receives reports; the last is ``Ended``.
 
-        Sending any byte, or closing the channel, kills the step. Raises OSError if the server is
-        gone.
+        Sending any byte, or closing the channel, kills the step. If this process is killed, the
+        server restores the modes that the user's ``terminal`` has now. Raises OSError if the server
+        is gone.
         """
+        terminals = () if terminal is None else (terminal,)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         order = write_launch(launch)
         try:
             request = records.encode(Request.of(launch))
-            socket.send_fds(self._requests, [request], [order, theirs.fileno(), stdout, stderr])
+            descriptors = [order, theirs.fileno(), stdout, stderr, *terminals]
+            socket.send_fds(self._requests, [request], descriptors)
         except BaseException:
             ours.close()
             raise
@@ -196,6 +204,7 @@ class _Server:
         self._steps: dict[int, StartedStep] = {}  # by both of its descriptors
         self._groups: list[str] = []  # of all steps: a killed parent removes none
         self._standbys = StandbyPool()
+        self._terminal: TerminalGuard | None = None
         self._poll = select.poll()
         self._poll.register(requests, select.POLLIN)
         self._poll.register(parent, select.POLLIN)
@@ -205,6 +214,8 @@ class _Server:
             while self._serve_once():
                 pass
         finally:
+            if self._terminal is not None:
+                self._terminal.restore()
             self._kill_all()
 
     def _serve_once(self) -> bool:
@@ -224,7 +235,11 @@ class _Server:
             return False
         if not message:
             return False
-        order, channel, stdout, stderr = descriptors
+        order, channel, stdout, stderr, *terminals = descriptors
+        if terminals:
+            from img.adapters.executor.terminal_guard import TerminalGuard
+
+            self._terminal = TerminalGuard(terminals[0])
         self._start(read_request(message), order, socket.socket(fileno=channel), stdout, stderr)
         for descriptor in (order, stdout, stderr):
             os.close(descriptor)
@@ -298,6 +313,7 @@ class _Server:
         step.end_helpers()
         if step.log is not None and (failure := step.log.failure(step.cwd)):
             reports.send(step.channel, NotStarted(failure))
+        self._release_terminal()
         reports.send(step.channel, Ended(code if code >= 0 else 128 - code))
         for watched in step.watched:
             if self._steps.pop(watched, None):
@@ -314,6 +330,11 @@ class _Server:
         self._kill_strays()
         for group in self._groups:
             _remove_group(group)
+
+    def _release_terminal(self) -> None:
+        if self._terminal is not None:
+            self._terminal.close()
+            self._terminal = None
 
     def _kill_strays(self) -> None:
         descendants.kill_all(but=(*self._by_pid(), *self._standbys.pids))

@@ -5,6 +5,7 @@ from typing import Protocol
 from img.adapters.executor.fork_server import ForkServer
 from img.adapters.executor.launch import Launch
 from img.application.ports.executor import Cancellation, Executor, ExecutorUnavailable, OutputSink
+from img.application.ports.terminal import Terminal
 from img.domain.errors import HostError
 from img.domain.process import ExitStatus, Process, Root
 
@@ -48,12 +49,17 @@ class ForkServerExecutor(Executor):
         self.launcher.require()
 
     def run(
-        self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
+        self,
+        process: Process,
+        root: Root,
+        output: OutputSink,
+        cancelled: Cancellation,
+        terminal: Terminal | None = None,
     ) -> ExitStatus:
         from img.adapters.executor.step_run import StepRun
 
         server = self._usable_server()
-        run = StepRun(server, self.launcher.launch(process, root), output)
+        run = StepRun(server, self.launcher.launch(process, root), output, terminal)
         try:
             return run.wait(cancelled)
         finally:

@@ -126,6 +126,10 @@ def _execute_proot(
             leave_session()
             enter_control_groups(launch.process)
             syscalls.close_descriptors(but=(channel.fileno(), supervisor.fileno()))
+            if launch.process.terminal is not None:
+                from img.adapters.executor import pseudo_terminal
+
+                pseudo_terminal.take(channel, launch.process.terminal)
             own = _OwnFiles(directory)
             root = os.open(_path_of(launch), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             user = user_in(root, launch.process)

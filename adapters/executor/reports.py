@@ -55,6 +55,11 @@ class Crashed:
 
 
 @dataclass(frozen=True, slots=True)
+class TerminalMade:
+    """The pseudo-terminal of the step, with its master side as the descriptor of the message."""
+
+
+@dataclass(frozen=True, slots=True)
 class Starting:
     """The preparations are complete: the step's program, or its runtime, starts next."""
 
@@ -75,7 +80,7 @@ class Ended:
     code: int
 
 
-Report = MountPoint | NotStarted | Refused | Crashed | Starting | NotExecuted | Ended
+Report = MountPoint | NotStarted | Refused | Crashed | TerminalMade | Starting | NotExecuted | Ended
 
 
 def send(channel: socket.socket, report: Report) -> None:
@@ -86,13 +91,25 @@ def send(channel: socket.socket, report: Report) -> None:
         return
 
 
-def receive(channel: socket.socket) -> Report | None:
-    """Return the next report, None after the last one."""
+def send_terminal(channel: socket.socket, master: int) -> None:
+    """Send the master side of the step's pseudo-terminal; no error if the reader is gone."""
     try:
-        message = channel.recv(MOST)
+        socket.send_fds(channel, [records.encode(TerminalMade())], [master])
+    except (BrokenPipeError, ConnectionResetError):
+        return
+
+
+def receive(channel: socket.socket, descriptors: list[int] | None = None) -> Report | None:
+    """Return the next report, None after the last one.
+
+    A list of ``descriptors`` gets the one that comes with the report; without a list the kernel
+    closes it.
+    """
+    try:
+        message = _next(channel, descriptors)
     # reported first, and once, if the other end closed with unread data
     except ConnectionResetError:
-        message = channel.recv(MOST)
+        message = _next(channel, descriptors)
     if not message:
         return None
     if (error := launcher.error_in(message)) is not None:
@@ -102,6 +119,16 @@ def receive(channel: socket.socket) -> Report | None:
     except records.BadRecord:
         return Crashed("its first process sent something that is no report")
     return report
+
+
+def _next(channel: socket.socket, descriptors: list[int] | None) -> bytes:
+    if descriptors is None:
+        return channel.recv(MOST)
+    message, received, _, _ = socket.recv_fds(channel, MOST, 1)
+    for descriptor in received:
+        os.set_inheritable(descriptor, False)
+    descriptors += received
+    return message
 
 
 def prepare() -> None:

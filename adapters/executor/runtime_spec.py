@@ -26,7 +26,7 @@ def configuration(process: Process, user: UserIdentity, root: str, allowed: int)
         "ociVersion": "1.0.2",
         "root": {"path": root, "readonly": False},
         "process": {
-            "terminal": False,
+            **_terminal(process),
             "user": {
                 "uid": user.uid,
                 "gid": user.gid,
@@ -64,6 +64,13 @@ def configuration(process: Process, user: UserIdentity, root: str, allowed: int)
             **({"seccomp": seccomp_section(process, allowed)} if confined else {}),
         },
     }
+
+
+def _terminal(process: Process) -> _Json:
+    if process.terminal is None:
+        return {"terminal": False}
+    size = {"height": process.terminal.rows, "width": process.terminal.columns}
+    return {"terminal": True, "consoleSize": size}
 
 
 def _environment(process: Process, user: UserIdentity) -> list[str]:

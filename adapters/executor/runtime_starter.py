@@ -46,12 +46,20 @@ def run_runtime(
     If it fails, the reason is in the file ``log`` (``failure_in``).
     """
     enter_control_groups(launch.process)
+    size = launch.process.terminal
+    if size is not None:
+        from img.adapters.executor import pseudo_terminal
     bundle = _prepare(launch, channel, system, network)
+    if size is not None:  # the runtime connects it with one in the container
+        pseudo_terminal.take(channel, size, raw=True)
     syscalls.close_descriptors(but=(channel.fileno(), log))
     os.set_inheritable(log, True)
     privileges.confine(launch.process, _allowed(launch), of_runtime=True)
     reports.send(channel, Starting())
-    _execute(_command(launch.program, bundle, f"/proc/self/fd/{log}"))
+    _execute(
+        _command(launch.program, bundle, f"/proc/self/fd/{log}"),
+        has_terminal=size is not None,
+    )
 
 
 def prepare(launch: Launch) -> None:
@@ -79,7 +87,8 @@ def _prepare(
     """Mount everything; return the runtime's bundle."""
     process = launch.process
     scratch, rootfs = mounts.attach_root_below(launch.root, devices=process.insecure)
-    root = mount_all(process, system, scratch, channel)
+    use_devices = _make_console if process.terminal else None
+    root = mount_all(process, system, scratch, channel, use_devices)
     _protect(launch.program)
     _cover_host_mounts(covers_groups=_is_crun(launch.program))
     syscalls.sethostname(process.hostname)
@@ -100,6 +109,11 @@ def _prepare(
     with open(f"{bundle}/config.json", "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(json.dumps(spec, ensure_ascii=False))
     return bundle
+
+
+def _make_console(devices: int) -> None:
+    """Create the file on which a runtime mounts the container's terminal; crun expects it."""
+    os.close(os.open("console", os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=devices))
 
 
 def _protect(program: str) -> None:
@@ -162,11 +176,12 @@ def _is_crun(runtime: str) -> bool:
     return os.path.basename(runtime) == "crun"
 
 
-def _execute(command: list[str]) -> NoReturn:
+def _execute(command: list[str], *, has_terminal: bool) -> NoReturn:
     # Runtimes give the standard streams to the step's user, and /dev/null belongs to the machine.
-    nothing, end = os.pipe()
-    os.close(end)
-    os.dup2(nothing, 0)
+    if not has_terminal:
+        nothing, end = os.pipe()
+        os.close(end)
+        os.dup2(nothing, 0)
     reset_signals()
     os.execve(command[0], command, {"PATH": DEFAULT_PATH})
 

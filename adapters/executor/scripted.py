@@ -9,6 +9,7 @@ from img.application.ports.executor import (
     ExecutorUnavailable,
     OutputSink,
 )
+from img.application.ports.terminal import Terminal
 from img.domain.process import ExitStatus, Process, Root
 
 Script = Callable[[Process, Root, OutputSink], ExitStatus]
@@ -44,7 +45,12 @@ class ScriptedExecutor(Executor):
         return tuple(process for process, _ in self.asked)
 
     def run(
-        self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
+        self,
+        process: Process,
+        root: Root,
+        output: OutputSink,
+        cancelled: Cancellation,
+        terminal: Terminal | None = None,
     ) -> ExitStatus:
         if self._closed:
             raise ExecutorUnavailable("the executor is closed")
@@ -52,7 +58,11 @@ class ScriptedExecutor(Executor):
             self._asked.append((process, root))
         if cancelled.is_set():
             return KILLED
-        status = self._script(process, root, output)
+        if terminal is None:
+            status = self._script(process, root, output)
+        else:
+            with terminal.raw(lambda: None):
+                status = self._script(process, root, lambda _, data: terminal.write(data))
         return KILLED if cancelled.is_set() else status
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 from functools import partial
 
 from img.adapters.executor import reports
@@ -13,15 +14,20 @@ from img.domain.process import Process
 
 
 def mount_all(
-    process: Process, system: SystemMounts, scratch: Scratch, channel: socket.socket
+    process: Process,
+    system: SystemMounts,
+    scratch: Scratch,
+    channel: socket.socket,
+    use_devices: Callable[[int], None] | None = None,
 ) -> int:
     """Mount everything on the root in the working directory; return its O_PATH descriptor.
 
+    ``use_devices`` is called with a descriptor of /dev before any mount of the step could hide it.
     Mount points that had to be created are reported to ``channel``. Raises ProcessNotStarted.
     """
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     points = MountPoints(root, partial(reports.send, channel))
-    system.move_to(points)
+    system.move_to(points, use_devices)
     if process.control_groups:  # otherwise they are mounted already
         mount_own_groups(points, own_groups(), read_only=not process.insecure)
     hide_control_groups()

@@ -5,6 +5,7 @@ import select
 import signal
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from img.adapters.executor.fork_server import ForkServer
 from img.adapters.executor.launch import Launch
@@ -18,6 +19,7 @@ from img.adapters.executor.reports import (
     Refused,
     Report,
     Starting,
+    TerminalMade,
     receive,
 )
 from img.application.ports.executor import (
@@ -26,7 +28,11 @@ from img.application.ports.executor import (
     OutputSink,
     ProcessNotStarted,
 )
+from img.application.ports.terminal import Terminal
 from img.domain.process import DirectoryRoot, ExitStatus, OverlayRoot, Root
+
+if TYPE_CHECKING:
+    from img.adapters.executor.terminal_relay import TerminalRelay
 
 _CHUNK = 1 << 16  # bytes; the capacity of a pipe
 _MOST_MOUNT_POINTS = 1 << 14  # of one step; the longest path has 2048 directories
@@ -37,8 +43,16 @@ _CANCELLATION_CHECKS = 20  # milliseconds between two checks
 class StepRun:
     """The caller's side of a running step."""
 
-    def __init__(self, server: ForkServer, launch: Launch, output: OutputSink) -> None:
+    def __init__(
+        self,
+        server: ForkServer,
+        launch: Launch,
+        output: OutputSink,
+        terminal: Terminal | None = None,
+    ) -> None:
         self._root = launch.root
+        self._terminal = terminal
+        self._relay: TerminalRelay | None = None
         self._output = output
         self._poll = select.poll()
         self._streams: dict[int, int] = {}  # pipe -> 1 or 2
@@ -61,6 +75,9 @@ class StepRun:
 
     def end(self) -> None:
         """Kill remaining processes, close everything, and remove created mount points."""
+        if self._relay is not None:
+            self._relay.end()
+            self._relay = None
         if not self._is_over():
             self._kill()
             self._streams_to(lambda _: None)
@@ -82,7 +99,8 @@ class StepRun:
                 inputs.append(end)
                 # /dev/stdout and /dev/stderr, which a USER other than root may open as well.
                 os.fchmod(end, _WRITTEN_BY_ALL)
-            channel = server.start(launch, *inputs)
+            terminals = () if self._terminal is None else (self._terminal.fileno(),)
+            channel = server.start(launch, *inputs, *terminals)
         except OSError as error:
             for pipe in list(self._streams):
                 self._close(pipe)
@@ -99,11 +117,31 @@ class StepRun:
         return self._ended is not None or self._gone
 
     def _attend(self, timeout: int | None) -> None:
-        for descriptor, _ in self._poll.poll(timeout):
+        for descriptor, events in self._poll.poll(timeout):
             if descriptor in self._streams:
                 self._pass_on(descriptor)
-            else:
+            elif descriptor != self._channel.fileno():
+                if self._relay is not None and not self._relay.attend(descriptor, events):
+                    self._kill()
+            elif self._terminal is None:
                 self._take(receive(self._channel))
+            else:
+                self._take_on(self._terminal)
+
+    def _take_on(self, terminal: Terminal) -> None:
+        """Take a report, which may be that of the step's pseudo-terminal."""
+        received: list[int] = []
+        report = receive(self._channel, received)
+        for master in received:
+            if isinstance(report, TerminalMade) and self._relay is None and not self._is_over():
+                from img.adapters.executor.terminal_relay import TerminalRelay
+
+                self._relay = TerminalRelay(terminal, master, self._poll)
+                self._relay.start()
+            else:
+                os.close(master)
+        if not isinstance(report, TerminalMade):
+            self._take(report)
 
     def _take(self, report: Report | None) -> None:
         match report:
@@ -115,6 +153,8 @@ class StepRun:
                 if self._failure is None:
                     self._failure = NotStarted("too many directories are missing for its mounts")
                     self._ask_to_kill()
+            case TerminalMade():
+                return  # not asked for
             case Starting():
                 self._starting = report
             case NotExecuted(error):
@@ -143,6 +183,8 @@ class StepRun:
         for pipe in list(self._streams):
             while self._pass_on(pipe):
                 pass
+        if self._relay is not None:
+            self._relay.drain()
 
     def _streams_to(self, sink: Callable[[bytes], None]) -> None:
         self._output = lambda _, data: sink(data)

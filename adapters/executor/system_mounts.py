@@ -7,6 +7,7 @@ config-linux.md, "Default Filesystems").
 import errno
 import os
 import stat
+from collections.abc import Callable
 
 from img.adapters.executor.group_mounts import mount_own_groups
 from img.adapters.executor.launch import SystemNeeds
@@ -104,12 +105,14 @@ class SystemMounts:
         finally:
             syscalls.umount2(_STAGE, syscalls.MNT_DETACH)
 
-    def move_to(self, points: MountPoints) -> None:
+    def move_to(self, points: MountPoints, terminal: Callable[[int], None] | None = None) -> None:
         """Attach the mounts to a root with unknown content. Raises ProcessNotStarted.
 
         Standard input becomes the /dev/null of these mounts: the previous one is the host's, and a
-        step may change the mode of its open files.
+        step may change the mode of its open files. ``terminal`` is called with /dev, and replaces
+        it.
         """
+        devices = os.dup(self._trees["dev"]) if terminal else -1
         for name in _NAMES:
             with named(f"/{name}"):
                 target = _as_directory(points.open(name, directory=True))
@@ -119,6 +122,9 @@ class SystemMounts:
                 os.close(target)
         os.dup2(self._null, 0)
         os.close(self._null)
+        if terminal is not None:
+            terminal(devices)
+            os.close(devices)
 
 
 def _mount_proc() -> None:

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
+from img.application.ports.terminal import Terminal
 from img.domain.errors import BuildError, HostError
 from img.domain.process import ExitStatus, Process, Root
 
@@ -51,11 +52,18 @@ class Executor(Protocol):
 
     @abstractmethod
     def run(
-        self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
+        self,
+        process: Process,
+        root: Root,
+        output: OutputSink,
+        cancelled: Cancellation,
+        terminal: Terminal | None = None,
     ) -> ExitStatus:
         """Run ``process`` to its end and return its status.
 
         When ``cancelled`` is set, the process and its children are killed and the code is 128 + 9.
+        A process with a terminal gets a new pseudo-terminal, which is connected to ``terminal``,
+        and is killed if that is gone.
         Raises ProcessNotStarted, ExecutorUnavailable.
         """
 

@@ -6,6 +6,7 @@ from threading import Lock
 from img.application.log import logger
 from img.application.ports.executor import Cancellation, Executor, OutputSink
 from img.application.ports.progress_sink import ProgressSink
+from img.application.ports.terminal import Terminal
 from img.domain.process import ExitStatus, Process, Root
 from img.domain.progress import VertexDone, VertexStarted, VertexWarning
 
@@ -38,10 +39,15 @@ class AnnouncedExecutor(Executor):
         self.executor.require()
 
     def run(
-        self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
+        self,
+        process: Process,
+        root: Root,
+        output: OutputSink,
+        cancelled: Cancellation,
+        terminal: Terminal | None = None,
     ) -> ExitStatus:
         self.announce()
-        return self.executor.run(process, root, output, cancelled)
+        return self.executor.run(process, root, output, cancelled, terminal)
 
     def close(self) -> None:
         self.executor.close()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from img.application.ports.executor import Cancellation, Executor, OutputSink
+from img.application.ports.terminal import Terminal
 from img.domain.process import ExitStatus, Process, Root
 
 
@@ -16,9 +17,14 @@ class EntitledExecutor(Executor):
         self._executor.require()
 
     def run(
-        self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
+        self,
+        process: Process,
+        root: Root,
+        output: OutputSink,
+        cancelled: Cancellation,
+        terminal: Terminal | None = None,
     ) -> ExitStatus:
-        return self._executor.run(replace(process, userns=True), root, output, cancelled)
+        return self._executor.run(replace(process, userns=True), root, output, cancelled, terminal)
 
     def close(self) -> None:
         self._executor.close()

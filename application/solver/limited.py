@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from img.application.ports.control_groups import ControlGroups
 from img.application.ports.executor import Cancellation, Executor, OutputSink
+from img.application.ports.terminal import Terminal
 from img.domain.process import ExitStatus, Process, Root
 
 
@@ -18,11 +19,16 @@ class LimitedExecutor(Executor):
         self._executor.require()
 
     def run(
-        self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
+        self,
+        process: Process,
+        root: Root,
+        output: OutputSink,
+        cancelled: Cancellation,
+        terminal: Terminal | None = None,
     ) -> ExitStatus:
         with self._groups.group() as group:
             inside = replace(process, control_groups=group.directories)
-            status = self._executor.run(inside, root, output, cancelled)
+            status = self._executor.run(inside, root, output, cancelled, terminal)
             if status.success or not group.ran_out_of_memory():
                 return status
             return replace(status, out_of_memory=True)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from img.application.ports.executor import Cancellation, Executor, OutputSink
+from img.application.ports.terminal import Terminal
 from img.domain.process import ExitStatus, Process, Resolver, Root
 
 
@@ -17,10 +18,15 @@ class ResolvingExecutor(Executor):
         self._executor.require()
 
     def run(
-        self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
+        self,
+        process: Process,
+        root: Root,
+        output: OutputSink,
+        cancelled: Cancellation,
+        terminal: Terminal | None = None,
     ) -> ExitStatus:
         resolving = replace(process, resolver=self._resolver)
-        return self._executor.run(resolving, root, output, cancelled)
+        return self._executor.run(resolving, root, output, cancelled, terminal)
 
     def close(self) -> None:
         self._executor.close()

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from img.application.ports.executor import Cancellation, Executor, OutputSink
+from img.application.ports.terminal import Terminal
 from img.domain.certificates import JAVA_PASSWORD, Certificates
 from img.domain.process import ExitStatus, FileMount, Process, Root
 
@@ -42,14 +43,19 @@ class TrustingExecutor(Executor):
         self._executor.require()
 
     def run(
-        self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
+        self,
+        process: Process,
+        root: Root,
+        output: OutputSink,
+        cancelled: Cancellation,
+        terminal: Terminal | None = None,
     ) -> ExitStatus:
         trusting = replace(
             process,
             env=_environment(process.env),
             mounts=(*process.mounts, *self._mounts),
         )
-        return self._executor.run(trusting, root, output, cancelled)
+        return self._executor.run(trusting, root, output, cancelled, terminal)
 
     def close(self) -> None:
         self._executor.close()

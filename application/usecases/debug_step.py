@@ -1,4 +1,4 @@
-"""``img debug``: a command where a step of a recorded build ran."""
+"""``img debug``: a shell or another command where a step of a recorded build ran."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,26 +6,53 @@ from threading import Event
 
 from img.application.ports.build_context import ContextSource
 from img.application.ports.executor import OutputSink
+from img.application.ports.terminal import Terminal
 from img.application.solver.results import ContextFiles, Result, Stack
 from img.application.solver.steps.execute import ExecuteProcess, process_of
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.dockerfile.ignore import read_ignore_patterns
-from img.domain.errors import BuildError, ContextError
+from img.domain.errors import BuildError, ContextError, ImgError, UsageError
+from img.domain.filesystem.entry import FILE
+from img.domain.filesystem.tree import FileTree
 from img.domain.graph.operations import Exec
 from img.domain.history.kept_step import UnreadableStep, exec_of
 from img.domain.history.record import BuildRecord, StepRecord, texts_in
 from img.domain.history.step_root import layers_around
+from img.domain.oci.chain import Layer
 from img.domain.process import ExitStatus
 
 _SHELL = ("/bin/sh",)
+_SHELLS = frozenset(("ash", "bash", "dash", "fish", "ksh", "mksh", "zsh"))  # that SHELL may name
+_BETTER_SHELLS = ("/bin/bash", "/usr/bin/bash")
+_TERM = "xterm"  # as with docker; each terminal database has it
+# What the terminal database of a small Debian has (ncurses-base).
+_COMMON_TERMS = frozenset(
+    """
+    dumb linux screen screen-256color tmux tmux-256color vt100 vt220 xterm xterm-256color
+    """.split()  # noqa: SIM905
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalChoice:
+    """The terminal of the user, and the value of TERM there."""
+
+    user: Terminal
+    kind: str = ""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Return the variables of a process; images know few kinds of terminals."""
+        return {"TERM": self.kind if self.kind in _COMMON_TERMS else _TERM}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebugStep:
-    """A command in the root of a step, with its variables, user, directory, mounts and limits.
+    """A shell or another command with the root and the settings of a step.
 
-    Changes to the root are discarded. Directories of cache mounts keep theirs.
+    The settings are its variables, user, directory, mounts and limits. Changes to the root are
+    discarded. Directories of cache mounts keep theirs.
     """
 
     execute: ExecuteProcess
@@ -39,15 +66,17 @@ class DebugStep:
         output: OutputSink,
         *,
         before: bool = False,
+        terminal: TerminalChoice | None = None,
     ) -> ExitStatus:
-        """Run ``argv`` and return its status.
+        """Run ``argv``, by default a shell, and return its status.
 
         The root is that after the step, or ``before`` it. For a step that failed, it has the
         changes that were kept. Raises UsageError if they were not, BuildError, LayerLost …
         """
         layers = layers_around(record, step, before=before)
         operation, inputs = self._operation(record, step)
-        operation = replace(operation, argv=tuple(argv))
+        argv = tuple(argv) or self._shell(step, operation, layers)
+        operation = replace(operation, argv=argv)
         root = Stack(key=Digest.of(b"debug"), layers=layers)
         parts = self.execute
         sources = parts.mount.sources(operation, inputs)
@@ -57,7 +86,25 @@ class DebugStep:
             parts.roots.workspace(root) as workspace,
         ):
             process = process_of(operation, mounts)
-            return parts.executor.run(process, workspace.root, output, Event())
+            if terminal is None:
+                return parts.executor.run(process, workspace.root, output, Event())
+            on_terminal = replace(
+                process, env={**terminal.variables, **process.env}, terminal=terminal.user.size()
+            )
+            return parts.executor.run(on_terminal, workspace.root, output, Event(), terminal.user)
+
+    def _shell(self, step: StepRecord, operation: Exec, layers: Sequence[Layer]) -> tuple[str, ...]:
+        """Return the shell of the step, bash if that is sh and bash is there. Raises UsageError."""
+        own = operation.argv[0]
+        is_own = own.rpartition("/")[2] in _SHELLS and own not in _SHELL
+        tree = self.execute.trees.of(layers)
+        for shell in (*((own,) if is_own else ()), *_BETTER_SHELLS, *_SHELL):
+            if _is_file(tree, shell):
+                return (shell,)
+        raise UsageError(
+            f"there is no shell in the files of {step.name}",
+            hint="pass another command: `img debug -t -- COMMAND`, or copy files with `img cp`",
+        )
 
     def _operation(
         self, record: BuildRecord, step: StepRecord
@@ -98,3 +145,11 @@ class DebugStep:
         ignore = self.contexts.ignore_file(location)
         patterns = () if ignore is None else read_ignore_patterns(ignore)
         return ContextFiles(context=self.contexts.open(location, patterns))
+
+
+def _is_file(tree: FileTree, path: str) -> bool:
+    try:
+        entry = tree.get(tree.resolve(path))
+    except ImgError:  # links that lead nowhere
+        return False
+    return entry is not None and entry.kind == FILE

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from img.domain.errors import UsageError
 from img.entrypoints.cli import options
 from img.entrypoints.cli.options import RegistryOptions, Texts, option
 from img.entrypoints.cli.params import shared_options
@@ -130,9 +131,16 @@ def bake(
         sbom=sbom,
         policies=tuple(policy or ()),
         jobs=jobs,
-        on_fail=on_fail,
+        on_fail=_without_shell(on_fail),
         secret_guard=secret_guard,
         recorded=given_options(ctx),
     )
     if code := run_bake(session, registries, asked):
         raise typer.Exit(code)
+
+
+def _without_shell(on_fail: str) -> str:
+    """Return ``on_fail``. Raises UsageError for a shell: several targets may fail."""
+    if on_fail == "shell":
+        raise UsageError("--on-fail shell is for img build", hint="use `img debug` after the bake")
+    return on_fail

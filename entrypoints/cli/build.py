@@ -44,7 +44,12 @@ from img.entrypoints.cli.build_request import (
 from img.entrypoints.cli.options import BuildInputs, RegistryOptions, Texts, option
 from img.entrypoints.cli.output import say
 from img.entrypoints.cli.params import shared_options
-from img.entrypoints.cli.recording import explaining, given_options, recorded
+from img.entrypoints.cli.recording import (
+    entering_failure,
+    explaining,
+    given_options,
+    recorded,
+)
 from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.settings import Surroundings
 
@@ -345,6 +350,7 @@ def build(
             method = "check" if check else call
             raise typer.Exit(run_call(container.building, method, request, location, file))
         with (
+            entering_failure(container, on_fail),
             explaining(container, explain),
             recorded(container, "build", {**given_options(ctx), "context": location}) as recorder,
         ):

@@ -1,9 +1,7 @@
-"""``img debug``: a command where a step of an earlier build ran."""
+"""``img debug``: a shell or another command where a step of an earlier build ran."""
 
 import os
-import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +16,7 @@ from img.entrypoints.cli.build_request import ca_choice
 from img.entrypoints.cli.options import Texts, option
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Needs, Session
+from img.entrypoints.cli.step_shell import enter_step, require_terminal
 from img.entrypoints.settings import Surroundings
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ _LIMITS = (
     *("cpuset-cpus", "cpuset-mems", "cgroup-parent"),
 )
 _SURROUNDINGS = ("dns", "dns_search", "dns_option", "inject_ca", "directory")
-_Base: Any = options.followed_by("[BUILD] [STEP] -- COMMAND...")
+_Base: Any = options.followed_by("[BUILD] [STEP] [-- COMMAND...]")
 
 
 class _Debug(_Base):  # type: ignore[misc]
@@ -48,7 +47,7 @@ class _Debug(_Base):  # type: ignore[misc]
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
-        "debug", cls=_Debug, short_help="Run a command where a step of an earlier build ran."
+        "debug", cls=_Debug, short_help="Open a shell where a step of an earlier build ran."
     )(debug)
 
 
@@ -60,6 +59,9 @@ def debug(
     before: Annotated[
         bool,
         option("--before/--after", says="Use the files before or after the step (default: after)."),
+    ] = False,
+    tty: Annotated[
+        bool, option("-t", "--tty", says="Give COMMAND a terminal, as a shell has one.")
     ] = False,
     secret: Annotated[
         Texts,
@@ -75,13 +77,15 @@ def debug(
         str, option("--emulate", says="Emulate root: full, ids, fake or off.", value="HOW")
     ] = "full",
 ) -> None:
-    """Run a command with the files, variables, user, directory, mounts and limits of a step.
+    """Open a shell with the files, variables, user, directory, mounts and limits of a step.
 
-    BUILD and STEP are those of `img history`; the default is the step that failed last.
+    BUILD and STEP are those of `img history`; the default is the step that failed last. COMMAND
+    runs in place of the shell, with neither terminal nor input unless -t is given.
     """
     argv = ctx.meta.get(_COMMAND) or ()
-    if not argv:
-        raise UsageError("must pass a command", hint="such as `img debug -- ls -l`")
+    has_terminal = tty or not argv
+    if has_terminal:
+        require_terminal("-t" if argv else "a shell", hint="pass a command: `img debug -- COMMAND`")
     with session.open() as container:
         record, step = container.housekeeping.read_history().find_step(words or (), failed=True)
     if step is None:
@@ -98,12 +102,7 @@ def debug(
         emulate=emulate,
         executor=executor,
     ) as container:
-        run = container.building.debug_step()
-        with (
-            container.storage.lock().working(),
-            container.system.output_files().file("-") as out,
-        ):
-            status = run(record, step, argv, _writer(out), before=before)
+        status = enter_step(container, record, step, argv, before=before, has_terminal=has_terminal)
     raise typer.Exit(status.code)
 
 
@@ -131,17 +130,3 @@ def surroundings_of(record: "BuildRecord") -> Surroundings:
         ),
         inject_ca=ca_choice(choice[0] if is_switch else os.path.join(directory[0], choice[0])),
     )
-
-
-def _writer(out: BinaryIO) -> Callable[[int, bytes], None]:
-    """Return an output sink; control characters are written as text on a terminal."""
-    from img.entrypoints.cli.history_views import shown_bytes
-
-    shows = (sys.stdout.isatty(), sys.stderr.isatty())
-
-    def write(stream: int, data: bytes) -> None:
-        file = out if stream == 1 else sys.stderr.buffer
-        file.write(shown_bytes(data) if shows[stream - 1] else data)
-        file.flush()
-
-    return write

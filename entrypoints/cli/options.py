@@ -122,9 +122,9 @@ OnFail = Annotated[
     str,
     option(
         "--on-fail",
-        says="Keep or discard the changes of a RUN that fails, for `img debug`.",
+        says="Keep or discard the changes of a RUN that fails, for `img debug`, or open a shell.",
         value="HOW",
-        proposes=one_of("keep", "discard"),
+        proposes=one_of("keep", "discard", "shell"),
     ),
 ]
 Progress = Annotated[

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from img import __version__
@@ -53,6 +53,15 @@ def explaining(container: "Container", explain: bool) -> Iterator[None]:
         with suppress(NotFoundError):  # the disk is full, and the build's own error counts
             for line in explain_latest(container, container.system.recorder().id):
                 say(line, error=True)
+
+
+def entering_failure(container: "Container", on_fail: str) -> AbstractContextManager[None]:
+    """Return a context that opens a shell in a step that fails inside, if ``on_fail`` asks."""
+    if on_fail != "shell":
+        return nullcontext()
+    from img.entrypoints.cli.step_shell import shell_on_failure
+
+    return shell_on_failure(container)
 
 
 def given_options(ctx: Any) -> dict[str, Json]:

@@ -212,11 +212,11 @@ def _ci() -> str:
 
 def _keeps_failed(on_fail: str, *, recorded: bool) -> bool:
     """Return whether the changes of a RUN that fails are kept. Raises UsageError."""
-    if on_fail not in ("", "keep", "discard"):
-        raise UsageError(f"--on-fail {on_fail}: use keep or discard")
-    if on_fail == "keep" and not recorded:
+    if on_fail not in ("", "keep", "discard", "shell"):
+        raise UsageError(f"--on-fail {on_fail}: use keep, discard or shell")
+    if on_fail in ("keep", "shell") and not recorded:
         raise UsageError(
-            "--on-fail keep needs a record of the build", hint="leave out IMG_HISTORY=0"
+            f"--on-fail {on_fail} needs a record of the build", hint="leave out IMG_HISTORY=0"
         )
     return recorded and on_fail != "discard"
 

@@ -28,6 +28,7 @@ with lazy_imports(__name__):
     from img.adapters.progress_sink.silent import SilentProgress
     from img.adapters.progress_sink.spans import SpanProgress
     from img.adapters.progress_sink.terminal import TerminalProgress
+    from img.adapters.terminal.local import LocalTerminal
     from img.application.history.recorder import BuildRecorder
     from img.application.usecases.usual_times import UsualTimes
     from img.domain.history.limits import KeepRecords
@@ -129,4 +130,5 @@ class System(Wiring):
             _progress, self.display, providers.List(*also)
         )
         self.output_files = providers.Singleton(lazy(_output_files))
+        self.terminal = providers.Singleton(LocalTerminal)
         self.foreign_programs = providers.Singleton(_foreign_programs, setup)

@@ -3,12 +3,17 @@
 import io
 import json
 import shutil
+import signal
 import tarfile
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.test_mounts import files_holding
 from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.host.typed_terminal import TypedTerminal, typed_terminal
+from tests.support.host.waiting import wait_until, wait_while
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry, pytest.mark.any_user]
 
@@ -122,6 +127,40 @@ def test_a_step_that_failed_can_be_entered_after_the_build(
     assert sorted(path.name for path in there.iterdir()) == ["renamed", "tmp"]
     tar = img("cp", "^0:4:/w/.", "-").stdout
     assert tar.startswith("f\0")
+
+
+def echoes(terminal: TypedTerminal) -> bool:
+    """Return whether the terminal is in the modes of a shell."""
+    return terminal.echoes
+
+
+def test_a_shell_opens_in_a_step_that_failed_and_every_end_restores_the_terminal(
+    img: Img, write_context: WriteContext, busybox: str
+) -> None:
+    context = write_context(f"FROM {busybox}\nENV PS1='% '\nRUN echo half >/half; exit 3\n")
+    build = ("build", "-q", "--insecure-registry", context)
+    ends: list[tuple[tuple[str | Path, ...], str, int | None, int]] = [
+        ((*build, "--on-fail", "shell"), "exit 6\r", None, 4),
+        (("debug",), "exit 6\r", None, 6),
+        (("debug",), "", signal.SIGTERM, 143),
+        (("debug",), "", signal.SIGKILL, -9),
+        (("debug", "-t", "--", "cat", "-"), "\x04", None, 0),
+    ]
+    for command, keys, number, code in ends:
+        with typed_terminal() as terminal:
+            process = img.start(*command, terminal=terminal.device)
+            if command[-1] != "-":
+                terminal.until("% ")
+                terminal.type("cat /half; stty size\r")
+                terminal.until("half\r\n33 101\r\n")
+            wait_while(partial(echoes, terminal))
+            terminal.type(keys)
+            if number is not None:
+                process.send_signal(number)
+            assert process.wait(20) == code
+            wait_until(partial(echoes, terminal), "the modes of the terminal as before")
+    img(*build, "--on-fail", "shell", code=1)
+    assert "needs a terminal" in img("debug", code=1).error_line
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Runs the installed ``img`` as a user would."""
 
+import fcntl
 import subprocess
+import termios
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -64,13 +66,21 @@ class Img:
             raise
         return self.outcome(process, output, errors, code)
 
-    def start(self, *arguments: str | Path, cwd: Path | None = None) -> "subprocess.Popen[bytes]":
-        """Start it, the leader of a session and so of a foreground process group of its own."""
+    def start(
+        self, *arguments: str | Path, cwd: Path | None = None, terminal: int | None = None
+    ) -> "subprocess.Popen[bytes]":
+        """Start it, the leader of a session and so of a foreground process group of its own.
+
+        ``terminal``, with a descriptor, becomes its controlling terminal and standard streams.
+        """
+        streams = subprocess.PIPE if terminal is None else terminal
+        control = None if terminal is None else lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         return subprocess.Popen(
             [*self.account.words, *self.command, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdin=streams,
+            stdout=streams,
+            stderr=streams,
+            preexec_fn=control,  # noqa: PLW1509 (only the tests of terminals use it)
             env={
                 "PATH": _PATH,
                 "HOME": str(self.home),

@@ -1,7 +1,9 @@
-"""Commands where steps of recorded builds ran."""
+"""Shells and other commands where steps of recorded builds ran."""
 
 import pytest
 
+from img.adapters.terminal.memory import MemoryTerminal
+from img.application.usecases.debug_step import TerminalChoice
 from img.domain.errors import UsageError
 from img.domain.filesystem.tree import FileTree
 from img.domain.history.record import BuildRecord, StepRecord
@@ -77,3 +79,51 @@ def test_discarded_changes_cannot_be_entered(app: InMemoryApp) -> None:
         run(record, step, ["look"], lambda *_: None)
 
     assert caught.value.hint == "--before shows the files before it"
+
+
+_SH = {"bin/sh": b"sh"}
+
+
+def shell_of(
+    app: InMemoryApp, step: str, files: dict[str, bytes], kind: str = "screen"
+) -> tuple[tuple[str, ...], str]:
+    """Return the command and TERM of a shell at the last step, of an image with ``files``."""
+    app.publish("shells", {"bin/make": b"make", **files})
+    record = app.recorded(f"FROM shells\n{step}\n", {"a": b"a"})
+    terminal = MemoryTerminal()
+    run = app.container.building.debug_step()
+    chosen = TerminalChoice(terminal, kind)
+
+    run(record, record.instructions[-1], (), lambda *_: None, terminal=chosen)
+
+    process = app.executor.processes[-1]
+    assert process.terminal == terminal.size()
+    assert not terminal.is_raw
+    return process.argv, process.env["TERM"]
+
+
+@pytest.mark.parametrize(
+    ("step", "files", "expected"),
+    [
+        ("RUN make", {"bin/sh": b"sh"}, "/bin/sh"),
+        ("RUN make", {"bin/sh": b"sh", "usr/bin/bash": b"bash"}, "/usr/bin/bash"),
+        ("COPY a /a", {"bin/sh": b"sh", "bin/bash": b"bash"}, "/bin/bash"),
+        ('SHELL ["/bin/zsh", "-c"]\nRUN make', {"bin/sh": b"", "bin/zsh": b"z"}, "/bin/zsh"),
+        ('SHELL ["/bin/zsh", "-c"]\nRUN make', {"bin/sh": b"sh"}, "/bin/sh"),
+        ('RUN ["/bin/make", "-c", "make"]', {"bin/sh": b"sh"}, "/bin/sh"),
+    ],
+)
+def test_a_shell_is_that_of_the_stage_or_the_best_of_the_image(
+    app: InMemoryApp, step: str, files: dict[str, bytes], expected: str
+) -> None:
+    assert shell_of(app, step, files) == ((expected,), "screen")
+
+
+def test_a_rare_kind_of_terminal_is_called_a_common_one(app: InMemoryApp) -> None:
+    assert shell_of(app, "RUN make", _SH, "xterm-kitty")[1] == "xterm"
+    assert shell_of(app, "ENV TERM=vt100\nRUN make", _SH)[1] == "vt100"
+
+
+def test_an_image_without_a_shell_is_named(app: InMemoryApp) -> None:
+    with pytest.raises(UsageError, match=r"no shell in the files of .*RUN make"):
+        shell_of(app, "RUN make", {})

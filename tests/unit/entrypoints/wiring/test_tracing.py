@@ -69,7 +69,7 @@ _OTHER_SETTINGS = {
 _OF_OTHER_COMMANDS = {
     *("ArchiveImporter", "archive_members", "decompressed", "LinuxSurvey"),
     *("DockerArchiveExporter", "OciArchiveExporter", "OciLayoutExporter", "Sif", "Squashfs"),
-    *("Access", "CosignKeys", "HtmlReports", "OrasRegistryContents"),
+    *("Access", "CosignKeys", "HtmlReports", "LocalTerminal", "OrasRegistryContents"),
     # Builds with a cluster leave no trace.
     *("HostProcessLauncher", "read_regular", "require_extra"),
 }
