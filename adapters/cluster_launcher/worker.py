@@ -178,20 +178,26 @@ def parse_memory(text: str) -> int:
 
 def end_children() -> None:
     """End all descendants of this process: first with SIGTERM, then with SIGKILL."""
-    deadline = time.monotonic() + _END_S
-    number = signal.SIGTERM
+    began, asked = time.monotonic(), set[int]()
     while descendants := list(descendants_of(os.getpid(), children_of_all())):
+        waited_s = time.monotonic() - began
         for pid in descendants:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, number)
+            if waited_s > _END_S:
+                _send(pid, signal.SIGKILL)
+            elif pid not in asked:
+                asked.add(pid)
+                _send(pid, signal.SIGTERM)
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-        if time.monotonic() > deadline:
-            number = signal.SIGKILL
-        if time.monotonic() > deadline + _END_S:
-            return  # in an uninterruptible wait
+        if waited_s > 2 * _END_S:
+            return  # a process in an uninterruptible wait
         time.sleep(_POLL_S)
+
+
+def _send(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
 
 
 def _at_end_of_input(call: Callable[[], None]) -> None:
