@@ -48,7 +48,7 @@ def test_a_step_reaches_its_root_and_what_is_mounted_in_it(place: Path) -> None:
             (place / "outside" / "file").read_text,
             (place / "outside" / "new").touch,
             (place / "shown" / "new").touch,
-            lambda: os.listdir(Path.home()),
+            lambda: os.listdir(place),
             Path("/etc/passwd").read_text,
         ):
             try:
