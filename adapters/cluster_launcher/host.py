@@ -57,7 +57,7 @@ async def _serve(request: dict[str, Any]) -> None:
                 return
             answer = {
                 "address": cluster.scheduler.address,
-                "dashboard": cluster.dashboard_link,
+                "dashboard": f"http://127.0.0.1:{cluster.scheduler.http_server.port}/status",
                 "ca": certificates.ca,
                 "cert": certificates.cert,
                 "key": certificates.key,

@@ -126,6 +126,7 @@ class DaskWorker:
             death_timeout=options.death_timeout_s,
             security=security,
             dashboard=False,
+            dashboard_address="127.0.0.1:0",
             startup_information={FACTS: lambda _worker: self._facts},
         )
         try:

@@ -28,6 +28,7 @@ from img.domain.options.attributes import Attributes
 from img.domain.options.cluster_store import DirectoryStore, parse_cluster_store
 from img.testing.loopback_registry import LoopbackRegistry
 from img.testing.shared_blobs import CONTENT, SharedBlobsContract, descriptor_of
+from tests.support.host.machine import need_root
 from tests.support.servers.object_stores import object_store
 
 BLOB = descriptor_of(CONTENT)
@@ -190,6 +191,41 @@ def test_a_damaged_copy_of_this_user_is_replaced(tmp_path: Path) -> None:
 
     with store.open(BLOB, 0) as stream:
         assert stream.read() == CONTENT
+
+
+def add_as(uid: int, directory: Path, content: bytes) -> int:
+    """Add a blob as another user, in a process of its own; return the exit code."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            os.umask(0o077)
+            store = opened(f"dir:{directory}")
+            store.add(descriptor_of(content), BytesIO(content))
+            with store.open(BLOB, 0) as stream:
+                code = 0 if stream.read() == CONTENT else 2
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_users_read_blobs_of_each_other_in_a_directory_for_all(tmp_path: Path) -> None:
+    need_root()
+    tmp_path.chmod(0o1777)
+    for parent in (tmp_path.parent, tmp_path.parent.parent):
+        parent.chmod(0o755)
+    opened(f"dir:{tmp_path}").add(BLOB, BytesIO(CONTENT))
+    other = b"of another user"
+
+    assert add_as(65534, tmp_path, other) == 0
+    assert add_as(65533, tmp_path, other) == 0
+
+    with opened(f"dir:{tmp_path}").open(descriptor_of(other), 0) as stream:
+        assert stream.read() == other
+    assert {path.stat().st_uid for path in tmp_path.iterdir()} == {0, 65533, 65534}
 
 
 def link(path: Path, target: Path) -> None:
