@@ -1,6 +1,7 @@
 """Names of images (distribution/reference)."""
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from img.domain.dataclass import dataclass
@@ -151,6 +152,11 @@ class ImageReference:
     def _suffix(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         return f"{tag}@{self.digest}" if self.digest else tag
+
+
+def in_repositories(names: Iterable[ImageReference], digest: Digest) -> Sequence[ImageReference]:
+    """Return the name of ``digest`` in each repository of ``names``, without tags."""
+    return list(dict.fromkeys(replace(name, tag="", digest=digest) for name in names))
 
 
 StoredName = ImageReference | Digest

@@ -26,10 +26,13 @@ class FoundImage:
     target: Descriptor
     references: tuple[ImageReference, ...]
     configs: tuple[FoundConfig, ...]
+    subject: Digest | None = None  # of an artifact, which has no configs
 
     @property
-    def id(self) -> Digest:
+    def id(self) -> Digest | None:
         """Return the digest of the config, or of the index for several platforms."""
+        if not self.configs:
+            return None
         is_index = self.target.media_type in media_types.INDEXES
         return self.target.digest if is_index else self.configs[0].digest
 
@@ -56,6 +59,7 @@ def with_names(found: Iterable[FoundImage], host: Platform) -> Sequence[Archived
             target=image.target,
             references=tuple(references.get(digest, ())),
             id=image.id,
+            subject=image.subject,
         )
         for digest, image in images.items()
     ]

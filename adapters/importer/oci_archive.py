@@ -1,5 +1,6 @@
 """OCI layouts in archives."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from img.adapters.importer.contents import Contents
@@ -33,8 +34,8 @@ def layout_images(contents: Contents, blobs: BlobStore, decompress: Decompress) 
     """Return the images of the layout, each once, with all its names.
 
     Layers have to match their configs. Parts of an index that are not in the archive are left out.
-    Entries that are no images, such as artifacts and caches, are skipped; a layout without images
-    is an error.
+    Artifacts that refer to one of the images follow. Other entries that are no images, such as
+    caches, are skipped; a layout without images is an error.
 
     Raises InvalidArchive, InvalidDocument.
     """
@@ -54,7 +55,7 @@ def layout_images(contents: Contents, blobs: BlobStore, decompress: Decompress) 
             images.append(FoundImage(target=target, references=references, configs=configs))
     if targets and not images:
         raise InvalidArchive(f"what it holds is no image but {layout.other}")
-    return images
+    return [*images, *layout.artifacts(targets.values(), images)]
 
 
 @dataclass(slots=True)
@@ -81,6 +82,30 @@ class _Layout:
             entries = decode_index(self._content(target)).manifests
             self.other = entries[0].media_type if entries else "an empty index"
         return found
+
+    def artifacts(
+        self, targets: Iterable[Descriptor], images: Sequence[FoundImage]
+    ) -> Iterator[FoundImage]:
+        """Yield the complete manifests that refer to ``images``, or to a part of one."""
+        known = {image.target.digest for image in images}
+        parts = {part for image in images for part in self._parts(image.target)}
+        for target in targets:
+            if target.digest in known or target.media_type not in media_types.MANIFESTS:
+                continue
+            if not self._has(target):
+                continue
+            manifest = decode_manifest(self._content(target))
+            subject = manifest.subject
+            if (
+                subject is not None
+                and subject.digest in parts
+                and all(map(self._has, manifest.blobs))
+            ):
+                yield FoundImage(target=target, references=(), configs=(), subject=subject.digest)
+
+    def _parts(self, target: Descriptor) -> Iterator[Digest]:
+        present = presence_of(target, self._document, self._has)
+        yield from (each.digest for each in (*present.whole, *present.indexes))
 
     def _config(self, target: Descriptor) -> FoundConfig | None:
         manifest = decode_manifest(self._content(target))

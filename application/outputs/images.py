@@ -16,7 +16,7 @@ from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.oci.annotations import AnnotationPlace
 from img.domain.outputs import AS_BUILT, ArchiveOutput, FilesOutput, ImageForm, ImageOutput
-from img.domain.reference import ImageReference
+from img.domain.reference import ImageReference, in_repositories
 
 if TYPE_CHECKING:
     from img.application.outputs.attest import Attest
@@ -98,7 +98,7 @@ class BuiltImages:
         names = [name.with_digest(by_digest) if by_digest else name for name in output.names]
         self.parts.publish(image.target, *names)
         for referrer in image.referrers:
-            self.parts.publish(referrer, *_repositories(names, referrer.digest))
+            self.parts.publish(referrer, *in_repositories(names, referrer.digest))
         return image
 
     def archive(self, output: ArchiveOutput) -> BuiltImage:
@@ -200,11 +200,6 @@ class BuiltImages:
                 raise UsageError(f"invalid annotation: no platform {each.platform} found in source")
             if each.place in of_index and not is_multi_platform(self.built):
                 raise UsageError("index annotations not supported for single platform export")
-
-
-def _repositories(names: Sequence[ImageReference], digest: Digest) -> Sequence[ImageReference]:
-    """Return the digest in each repository."""
-    return list(dict.fromkeys(replace(name, tag="", digest=digest) for name in names))
 
 
 def _names_here(output: ImageOutput, digest: Digest) -> list[ImageReference]:

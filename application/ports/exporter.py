@@ -30,6 +30,7 @@ class ArchivedImage:
     references: tuple[ImageReference, ...] = ()
     # The ID: the digest of the config, or of the index for several platforms. None: not known.
     id: Digest | None = field(default=None, compare=False)
+    subject: Digest | None = None  # the image that an artifact refers to; None for an image
 
 
 class Exporter(Protocol):

@@ -130,7 +130,11 @@ def _children(read: Read) -> Callable[[Descriptor], Iterable[Descriptor]]:
 
 
 def _named(images: Iterable[ArchivedImage], place: ArchivePlace) -> ArchivedImage:
-    found = [image for image in images if place.name is None or place.name in image.references]
+    found = [
+        image
+        for image in images
+        if image.subject is None and (place.name is None or place.name in image.references)
+    ]
     if len(found) != 1:
         which = f" named {place.name}" if place.name else ""
         raise InvalidArchive(

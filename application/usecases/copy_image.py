@@ -12,6 +12,7 @@ from img.application.ports.state_lock import StateLock
 from img.application.transfer.catalog import Catalog
 from img.application.transfer.gather_image import GatherImage, OpenFile
 from img.application.transfer.publish import PublishImage
+from img.application.transfer.stored_referrers import StoredReferrers
 from img.domain.context_location import LayoutPlace
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
@@ -36,6 +37,7 @@ class CopyImage:
     """
 
     gather: GatherImage
+    referrers: StoredReferrers
     publish: PublishImage
     contents: RegistryContents
     catalog: Catalog
@@ -58,9 +60,9 @@ class CopyImage:
     ) -> Sequence[Descriptor]:
         """Return the manifest or index at each of ``targets``.
 
-        With ``referrers`` signatures and other artifacts that refer to the image go along from
-        registry to registry. Raises UsageError before anything is copied, the errors of
-        GatherImage and PublishImage, OutputNotWritten.
+        With ``referrers`` signatures and other artifacts that refer to the image go along, from
+        registries and the store to registries and the store. Raises UsageError before anything is
+        copied, the errors of GatherImage and PublishImage, OutputNotWritten.
         """
         for target in targets:
             _check(target)
@@ -71,8 +73,13 @@ class CopyImage:
             for target in targets:
                 written.append(self._write(copied, target))
                 match source, target:
-                    case RegistryPlace(there), RegistryPlace(here) if referrers:
-                        self._copy_referrers(copied, there, here)
+                    case _ if not referrers:
+                        pass
+                    case RegistryPlace(there), RegistryPlace() | StoredPlace():
+                        self._copy_referrers(copied, there, target)
+                    case StoredPlace(), RegistryPlace() | StoredPlace():
+                        for referrer in self.referrers(copied):
+                            self._write_referrer(referrer, target)
         return written
 
     def _write(self, image: Descriptor, target: ImagePlace) -> Descriptor:
@@ -108,7 +115,7 @@ class CopyImage:
         return decode_index(self.catalog.read(document)).manifests
 
     def _copy_referrers(
-        self, image: Descriptor, source: ImageReference, target: ImageReference
+        self, image: Descriptor, source: ImageReference, target: RegistryPlace | StoredPlace
     ) -> None:
         """Copy the referrers of the documents of the image, and the referrers of those."""
         waiting = [document.digest for document in descend(image, self._children)]
@@ -125,8 +132,16 @@ class CopyImage:
                     )
                 seen.add(referrer.digest)
                 waiting.append(referrer.digest)
-                found = self.gather.of_registry(source.with_digest(referrer.digest), whole=False)
-                self.publish(found, target.with_digest(referrer.digest), partially=False)
+                whole = isinstance(target, StoredPlace)
+                found = self.gather.of_registry(source.with_digest(referrer.digest), whole=whole)
+                self._write_referrer(found, target)
+
+    def _write_referrer(self, referrer: Descriptor, target: RegistryPlace | StoredPlace) -> None:
+        match target:
+            case RegistryPlace(reference):
+                self.publish(referrer, reference.with_digest(referrer.digest), partially=False)
+            case StoredPlace():
+                self.images.put(referrer.digest, referrer, self.clock.now())
 
 
 def _check(target: ImagePlace) -> None:

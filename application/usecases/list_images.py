@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from img.application.ports.image_store import ImageStore, StoredImage
 from img.application.transfer.catalog import Catalog, Image, size_of
@@ -18,6 +19,9 @@ from img.domain.oci.config import moment_of
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.manifest import Manifest
 from img.domain.platform import DefaultPlatform, Platform
+
+if TYPE_CHECKING:
+    from img.application.transfer.stored_referrers import StoredReferrers
 
 _ALL = ImageFilter()
 
@@ -42,13 +46,23 @@ class ListImages:
     find: FindImage
 
     def __call__(self, platform: Platform, wanted: ImageFilter = _ALL) -> Sequence[ListedImage]:
-        """Return the images that are ``wanted``, sorted by name."""
+        """Return the images that are ``wanted``, sorted by name, without attestations of others."""
         stored = self.images.list()
+        if any(each.reference is None for each in stored):
+            artifacts = self.referrers.digests()
+            stored = [each for each in stored if each.target.digest not in artifacts]
         tagged = {
             image.target.digest for image in stored if image.reference and image.reference.tag
         }
         listed = [self._listed(image, platform) for image in stored]
         return [each for each in listed if wanted.matches(_facts(each, tagged))]
+
+    @property
+    def referrers(self) -> "StoredReferrers":
+        """The attestations that are no images."""
+        from img.application.transfer.stored_referrers import StoredReferrers  # few have them
+
+        return StoredReferrers(images=self.images, catalog=self.catalog)
 
     def created(self, name: str, platform: Platform) -> datetime:
         """Return the time of creation of an image. Raises ImageNotFound, UsageError …"""

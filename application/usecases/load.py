@@ -27,6 +27,8 @@ class LoadImage:
     def __call__(self, archive: BinaryIO) -> Sequence[ArchivedImage]:
         """Return the images; images without a name are stored without one.
 
+        Attestations that refer to them are stored too.
+
         No name is set unless the whole archive is valid; a name with a digest must match. Raises
         InvalidArchive, BlobMismatch.
         """
@@ -37,7 +39,7 @@ class LoadImage:
             for image in loaded:
                 for name in image.references or (image.target.digest,):
                     self.images.put(name, image.target, now)
-        return loaded
+        return [image for image in loaded if image.subject is None]
 
 
 def _check_names(images: Sequence[ArchivedImage]) -> None:

@@ -7,6 +7,7 @@ from img.application.housekeeping.collect import Collect
 from img.application.log import logger
 from img.application.ports.file_digest_store import FileDigestStore
 from img.application.ports.image_store import ImageNotFound, ImageStore
+from img.application.transfer.stored_referrers import StoredReferrers
 from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
 from img.domain.oci.descriptor import Descriptor
@@ -31,6 +32,7 @@ class Prune:
 
     collect: Collect
     images: ImageStore
+    referrers: StoredReferrers
     digests: FileDigestStore
     compact: Callable[[], object]  # compacts the database
 
@@ -41,6 +43,7 @@ class Prune:
             for target in nameless:
                 with suppress(ImageNotFound):  # it may have got a name meanwhile
                     self.images.remove(target.digest)
+            self.referrers.drop_orphans()
             removed = self.collect.prune(policy, former=nameless)
             self.digests.forget(everything=policy.whole_cache)
             self.compact()
@@ -51,7 +54,12 @@ class Prune:
         return policy.chosen(items, inventory.space.free())
 
     def _nameless(self) -> list[Descriptor]:
-        return [image.target for image in self.images.list() if image.reference is None]
+        artifacts = self.referrers.digests()
+        return [
+            image.target
+            for image in self.images.list()
+            if image.reference is None and image.target.digest not in artifacts
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,7 @@ class PruneImages:
         for listed in removed:
             with suppress(ImageNotFound):  # another process removed it
                 self.images.remove(listed.image.name)
+        self.list_images.referrers.drop_orphans()
         self.collect.after_removal(freed)
         left = {_id_of(listed) for listed in self.list_images(platform)}
         return PrunedImages(

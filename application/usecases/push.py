@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from img.application.ports.state_lock import StateLock
 from img.application.transfer.find_image import FindImage
 from img.application.transfer.publish import Published, PublishImage
+from img.application.transfer.stored_referrers import StoredReferrers
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
 from img.domain.image_name import ImageName
 from img.domain.oci.descriptor import Descriptor
-from img.domain.reference import ImageReference
+from img.domain.reference import ImageReference, in_repositories
 
 
 class NoNameToPush(UsageError):
@@ -31,10 +32,13 @@ class PushImage:
 
     find: FindImage
     publish: PublishImage
+    referrers: StoredReferrers
     lock: StateLock
 
     def __call__(self, *names: ImageName, nondistributable: bool = False) -> Sequence[Published]:
         """Push the images and return the results by name; push nothing if one is missing.
+
+        Attestations that refer to an image follow it.
 
         An ID is replaced by the single name of the image. Layers that must not be distributed are
         pushed only with ``nondistributable``.
@@ -50,7 +54,13 @@ class PushImage:
                 target: self.publish(target, *tags, nondistributable=nondistributable)
                 for target, tags in together.items()
             }
+            for target, tags in together.items():
+                self._publish_referrers(published[target].target, tags)
             return [published[target] for target, _ in wanted]
+
+    def _publish_referrers(self, target: Descriptor, names: Sequence[ImageReference]) -> None:
+        for referrer in self.referrers(target):
+            self.publish(referrer, *in_repositories(names, referrer.digest))
 
     def _wanted(self, name: ImageName) -> tuple[Descriptor, ImageReference]:
         """Return an image, and the name to push it under."""

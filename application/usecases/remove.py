@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from img.application.housekeeping.collect import Collect
 from img.application.ports.image_store import ImageStore
 from img.application.transfer.find_image import FindImage, FoundImage
+from img.application.transfer.stored_referrers import StoredReferrers
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
 from img.domain.image_name import ImageName
@@ -40,6 +41,7 @@ class RemoveImage:
 
     images: ImageStore
     find: FindImage
+    referrers: StoredReferrers
     collect: Collect
 
     def __call__(self, name: ImageName, *, force: bool = False) -> None:
@@ -57,6 +59,7 @@ class RemoveImage:
         freed = live_in(images=targets, layers=[], read=self.collect.inventory.read)
         for image in found.stored:
             self.images.remove(image.name)
+        self.referrers.drop_orphans()
         self.collect.after_removal(freed)
 
 

@@ -9,6 +9,7 @@ from img.application.ports.exporter import ArchivedImage, Exporter
 from img.application.ports.state_lock import StateLock
 from img.application.transfer.damage import dropping_damaged
 from img.application.transfer.find_image import FindImage
+from img.application.transfer.stored_referrers import StoredReferrers
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import UsageError
@@ -36,6 +37,7 @@ class SaveImage:
     """
 
     find: FindImage
+    referrers: StoredReferrers
     blobs: BlobStore
     exporters: Mapping[str, Exporter]  # by format
     lock: StateLock
@@ -65,8 +67,16 @@ class SaveImage:
                     references = dict.fromkeys((*image.references, reference))
                     image = replace(image, references=tuple(references))
                 found[target.digest] = image
+            archived = list(found.values())
+            if archive_format != "docker":
+                archived += self._referrers(archived)
             with dropping_damaged(self.blobs):
-                self.exporters[archive_format].export(list(found.values()), output)
+                self.exporters[archive_format].export(archived, output)
+
+    def _referrers(self, images: Sequence[ArchivedImage]) -> Sequence[ArchivedImage]:
+        """Return the attestations that refer to ``images``, each once."""
+        found = {each.digest: each for image in images for each in self.referrers(image.target)}
+        return [ArchivedImage(target=each) for each in found.values()]
 
     def _own_platform(self, target: Descriptor) -> Descriptor:
         return manifest_for(target, self.platform, self._read)[0]

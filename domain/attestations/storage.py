@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from img.domain.attestations.statement import STATEMENT_MEDIA_TYPE
+from img.domain.attestations.statement import SPDX_TYPE, STATEMENT_MEDIA_TYPE
 from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.chain import DiffID
@@ -91,3 +91,19 @@ def index_entry(manifest: Descriptor, image: Descriptor) -> Descriptor:
 def subject_of(image: Descriptor) -> Descriptor:
     """Return ``image`` without platform and annotations."""
     return Descriptor(media_type=image.media_type, digest=image.digest, size=image.size)
+
+
+_DOCUMENT_TYPES = {
+    "application/spdx+json": SPDX_TYPE,
+    "application/vnd.cyclonedx+json": "https://cyclonedx.org/bom",
+}
+
+
+def predicate_type_of(layer: Descriptor, said: str = "") -> str:
+    """Return the type of the predicate in ``layer``, "" if it has none.
+
+    ``said`` is what the artifact says about its only layer.
+    """
+    if layer.media_type == STATEMENT_MEDIA_TYPE:
+        return layer.annotations.get(PREDICATE_TYPE, "") or said
+    return _DOCUMENT_TYPES.get(layer.media_type, "")

@@ -68,6 +68,7 @@ COMMANDS = {
     "inspection": {"inspect"},
     "history": {"history"},
     "packages": {"diff", "sbom"},
+    "attesting": {"attestations"},
     "signing": {"generate-key-pair", "sign", "verify"},
     "why": {"why"},
     "reporting": {"report"},

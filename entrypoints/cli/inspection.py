@@ -15,7 +15,9 @@ from img.entrypoints.cli.session import Session
 from img.entrypoints.settings import host_platform
 
 if TYPE_CHECKING:
+    from img.domain.go.template.values import Value
     from img.domain.platform import WantedPlatform
+    from img.entrypoints.wiring.root import Container
 
 WhichPlatform = Annotated[
     str,
@@ -56,6 +58,10 @@ def inspect(
     ] = False,
     kind: Annotated[str, typer.Option("--type", help="image.", metavar="TYPE", hidden=True)] = "",
     platform: WhichPlatform = "",
+    attestations: Annotated[
+        bool,
+        typer.Option("--attestations", help="Show the attestations of each image as well."),
+    ] = False,
 ) -> None:
     """Show details of images, given by name, ID or digest, in the format of docker inspect."""
     if not names or (config and len(names) != 1):
@@ -76,6 +82,8 @@ def inspect(
         for name in wanted:
             try:
                 documents.append(inspect_image(name, which))
+                if attestations:
+                    documents[-1] = _with_attestations(documents[-1], container, name)
             except ImgError as error:  # docker shows the other images as well
                 problems.append(error)
     if shape in ("", "json"):
@@ -89,6 +97,13 @@ def inspect(
         say_lines([f"{template.render(document)}\n" for document in documents])
     if codes := [report(problem) for problem in problems]:
         raise typer.Exit(codes[0])
+
+
+def _with_attestations(document: "Value", container: "Container", name: ImageName) -> "Value":
+    from img.entrypoints.cli.attesting import described
+
+    document["Attestations"] = described(container.images.list_attestations().of_name(name))
+    return document
 
 
 def platform_of(text: str) -> "WantedPlatform":

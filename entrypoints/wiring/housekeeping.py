@@ -77,6 +77,7 @@ class Housekeeping(Wiring):
         self.disk_usage = providers.Factory(DiskUsage, inventory=self.inventory)
         self.prune = providers.Factory(
             Prune,
+            referrers=images.stored_referrers,
             images=storage.images,
             collect=self.collect,
             digests=storage.file_digests,
@@ -86,7 +87,11 @@ class Housekeeping(Wiring):
             KeepTidy, collect=self.collect, cap=given.settings.max_cache
         )
         self.remove_image = providers.Factory(
-            RemoveImage, images=storage.images, find=images.find, collect=self.collect
+            RemoveImage,
+            images=storage.images,
+            find=images.find,
+            referrers=images.stored_referrers,
+            collect=self.collect,
         )
         self.prune_images = providers.Factory(
             PruneImages,

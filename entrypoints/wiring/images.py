@@ -26,10 +26,12 @@ with lazy_imports(__name__):
     from img.application.transfer.find_image import FindImage
     from img.application.transfer.gather_image import GatherImage
     from img.application.transfer.publish import PublishImage
+    from img.application.transfer.stored_referrers import StoredReferrers
     from img.application.usecases.compare_images import CompareImages
     from img.application.usecases.copy_image import CopyImage
     from img.application.usecases.explore_image import ExploreImage
     from img.application.usecases.inspect_image import ImageHistory, InspectImage
+    from img.application.usecases.list_attestations import ListAttestations
     from img.application.usecases.list_images import ListImages
     from img.application.usecases.list_packages import ListPackages
     from img.application.usecases.load import LoadImage
@@ -59,6 +61,9 @@ class Images(Wiring):
         given = attributes_of(setup)
         self.catalog = providers.Singleton(Catalog, blobs=storage.blobs)
         self.find = providers.Factory(FindImage, images=storage.images, catalog=self.catalog)
+        self.stored_referrers = providers.Factory(
+            lazy(StoredReferrers), images=storage.images, catalog=self.catalog
+        )
         self.list_images = providers.Factory(
             ListImages, images=storage.images, catalog=self.catalog, find=self.find
         )
@@ -105,7 +110,11 @@ class Images(Wiring):
             lock=storage.lock,
         )
         self.push_image = providers.Factory(
-            PushImage, find=self.find, publish=self.publish, lock=storage.lock
+            PushImage,
+            find=self.find,
+            publish=self.publish,
+            referrers=self.stored_referrers,
+            lock=storage.lock,
         )
         self.tag_image = providers.Factory(
             TagImage, images=storage.images, find=self.find, clock=system.clock, lock=storage.lock
@@ -146,6 +155,7 @@ class Images(Wiring):
         self.save_image = providers.Factory(
             SaveImage,
             find=self.find,
+            referrers=self.stored_referrers,
             blobs=storage.blobs,
             exporters=storage.exporters,
             lock=storage.lock,
@@ -170,6 +180,7 @@ class Images(Wiring):
         self.copy_image = providers.Factory(
             CopyImage,
             gather=self.gather,
+            referrers=self.stored_referrers,
             publish=self.publish,
             contents=registries.contents,
             catalog=self.catalog,
@@ -180,6 +191,16 @@ class Images(Wiring):
             clock=system.clock,
             lock=storage.lock,
             platform=given.settings.platform,
+        )
+        self.list_attestations = providers.Factory(
+            lazy(ListAttestations),
+            find=self.find,
+            gather=self.gather,
+            transfer=self.transfer,
+            catalog=self.catalog,
+            referrers=self.stored_referrers,
+            contents=registries.contents,
+            lock=storage.lock,
         )
         self.edit_manifest_list = providers.Factory(
             EditManifestList,

@@ -10,6 +10,7 @@ from img.domain.digest import Digest
 from img.domain.outputs import ImageForm, ImageOutput
 from img.domain.reference import ImageReference
 from tests.support.in_memory_app import InMemoryApp, a_request
+from tests.support.statements import check_statement
 
 STATUS = b"Package: bash\nStatus: install ok installed\nArchitecture: amd64\nVersion: 5.2-1\n\n"
 SYSTEM = b"ID=debian\nVERSION_ID=12\n"
@@ -70,6 +71,8 @@ def test_the_image_is_first_then_stages_and_contexts_and_provenance_last() -> No
 
     core, build, context, provenance = statements(app, built(app))
 
+    for each in (core, build, context, provenance):
+        check_statement(each)
     assert [each["predicateType"] for each in (core, build, context)] == [SPDX_TYPE] * 3
     assert provenance["predicateType"].startswith("https://slsa.dev/provenance")
     assert core["predicate"]["name"] == "quay.io/team/app:1"

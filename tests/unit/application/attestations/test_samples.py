@@ -31,6 +31,7 @@ from img.domain.platform import Platform
 from img.domain.process import DEFAULT_PATH
 from img.domain.reference import ImageReference
 from tests.support.in_memory_app import InMemoryApp, MemoryContexts, a_request
+from tests.support.statements import check_statement
 
 SAMPLES = Path(__file__).parent / "samples"
 BUSYBOX = "127.0.0.1:5000/busybox"
@@ -221,6 +222,7 @@ def test_predicates_are_those_of_buildkit(app: App, name: str, options: str) -> 
     built = build(app, name[0], options)
 
     ours, theirs = statements(app, built)[0], sample(name)["statements"][0]
+    check_statement(ours)
     assert ours["predicateType"] == theirs["predicateType"]
     assert ours["_type"] == theirs["_type"]
     theirs = _mended(name, without_ids(theirs["predicate"], app))

@@ -15,6 +15,7 @@ from img.application.ports.exporter import ArchivedImage, Exporter
 from img.application.ports.image_store import ImageNotFound
 from img.application.transfer.catalog import Catalog
 from img.application.transfer.find_image import FindImage
+from img.application.transfer.stored_referrers import StoredReferrers
 from img.application.usecases.save import SaveImage, UnknownFormat
 from img.domain.digest import Digest
 from img.domain.image_name import ImageName
@@ -80,8 +81,10 @@ class Save:
         self.by(*map(str, references), archive_format=archive_format)
 
     def by(self, *names: str, archive_format: str) -> None:
+        catalog = Catalog(blobs=self.blobs)
         save = SaveImage(
-            find=FindImage(images=self.images, catalog=Catalog(blobs=self.blobs)),
+            find=FindImage(images=self.images, catalog=catalog),
+            referrers=StoredReferrers(images=self.images, catalog=catalog),
             blobs=self.blobs,
             exporters={"docker": self.exporter, "oci": self.exporter},
             lock=self.lock,
