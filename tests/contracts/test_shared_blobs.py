@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -212,20 +213,26 @@ def add_as(uid: int, directory: Path, content: bytes) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def test_users_read_blobs_of_each_other_in_a_directory_for_all(tmp_path: Path) -> None:
+@pytest.fixture
+def for_all() -> Iterator[Path]:
+    """Return a directory in which all users may write, as in /tmp."""
+    with TemporaryDirectory() as name:
+        directory = Path(name)
+        directory.chmod(0o1777)
+        yield directory
+
+
+def test_users_read_blobs_of_each_other_in_a_directory_for_all(for_all: Path) -> None:
     need_root()
-    tmp_path.chmod(0o1777)
-    for parent in (tmp_path.parent, tmp_path.parent.parent):
-        parent.chmod(0o755)
-    opened(f"dir:{tmp_path}").add(BLOB, BytesIO(CONTENT))
+    opened(f"dir:{for_all}").add(BLOB, BytesIO(CONTENT))
     other = b"of another user"
 
-    assert add_as(65534, tmp_path, other) == 0
-    assert add_as(65533, tmp_path, other) == 0
+    assert add_as(65534, for_all, other) == 0
+    assert add_as(65533, for_all, other) == 0
 
-    with opened(f"dir:{tmp_path}").open(descriptor_of(other), 0) as stream:
+    with opened(f"dir:{for_all}").open(descriptor_of(other), 0) as stream:
         assert stream.read() == other
-    assert {path.stat().st_uid for path in tmp_path.iterdir()} == {0, 65533, 65534}
+    assert {path.stat().st_uid for path in for_all.iterdir()} == {0, 65533, 65534}
 
 
 def link(path: Path, target: Path) -> None:
