@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,17 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterChoice:
+    """A cluster that runs steps; ``ca``, ``cert`` and ``key`` are PEM texts or files, for TLS."""
+
+    address: str  # of its scheduler, tcp://… or tls://…
+    store: str  # the text of --cluster-store
+    ca: str = ""
+    cert: str = ""
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The settings of one run."""
 
@@ -98,6 +109,7 @@ class Settings:
     secret_guard: bool = False  # refuse layers of a RUN that have the value of one of its secrets
     pins: Pins | None = None  # fixed answers for names of images, URLs and git refs
     git_access: GitAccess | None = None  # for the host of a remote bake definition
+    cluster: ClusterChoice | None = None  # None: steps run on this machine
 
 
 def byte_size(name: str, text: str) -> int:

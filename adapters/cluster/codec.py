@@ -11,7 +11,7 @@ from img.adapters.linux import records
 from img.application.cancellation import StepCanceled
 from img.application.ports.cluster import ClusterError, LayersMissing, OtherVersion, WorkerUnfit
 from img.domain.dataclass import dataclass
-from img.domain.digest import Digest
+from img.domain.digest import Digest, InvalidDigest
 from img.domain.errors import (
     BuildError,
     ContextError,
@@ -40,17 +40,17 @@ BadRecord = records.BadRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layer:
-    diff_id: Digest
-    digest: Digest
+    diff_id: str
+    digest: str
     media_type: str
     size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Input:
-    key: Digest
+    key: str
     layers: tuple[_Layer, ...]
-    below: tuple[tuple[Digest, Digest], ...]
+    below: tuple[tuple[str, str], ...]
     dated: bool
 
 
@@ -61,7 +61,7 @@ class _Task:
     inputs: tuple[_Input, ...]
     ignore_cache: bool
     platform: Platform | None
-    origins: tuple[tuple[Digest, tuple[str, ...]], ...]
+    origins: tuple[tuple[str, tuple[str, ...]], ...]
     store: str
     retries: int
     limit_ms: int | None
@@ -71,7 +71,7 @@ class _Task:
 class _Made:
     layer: _Layer | None
     created: int  # microseconds since 1970
-    content: Digest | None
+    content: str | None
     cached: bool
 
 
@@ -83,7 +83,7 @@ class _Failed:
     message: str = ""
     hint: str | None = None
     exit_code: int = 1
-    digests: tuple[Digest, ...] = ()
+    digests: tuple[str, ...] = ()
 
 
 _Answer = _Made | _Failed
@@ -101,16 +101,16 @@ def encode_task(task: VertexTask) -> str:
         operation=task.operation,
         inputs=tuple(
             _Input(
-                key=each.key,
+                key=str(each.key),
                 layers=tuple(map(_layer_record, each.layers)),
-                below=each.below,
+                below=tuple((str(key), str(content)) for key, content in each.below),
                 dated=each.dated,
             )
             for each in task.inputs
         ),
         ignore_cache=task.ignore_cache,
         platform=task.platform,
-        origins=task.origins,
+        origins=tuple((str(digest), names) for digest, names in task.origins),
         store=task.store,
         retries=task.retries,
         limit_ms=task.limit_ms,
@@ -121,14 +121,23 @@ def encode_task(task: VertexTask) -> str:
 def decode_task(text: str) -> VertexTask:
     """Return the task in a record. Raises BadRecord."""
     record: _Task = _decoded(text, _Task)
+    try:
+        return _task(record)
+    except ImgError as error:
+        raise BadRecord(str(error)) from None
+
+
+def _task(record: _Task) -> VertexTask:
     return VertexTask(
         name=record.name,
         operation=record.operation,
         inputs=tuple(
             TaskInput(
-                key=each.key,
+                key=Digest.parse(each.key),
                 layers=_layers(each.layers),
-                below=each.below,
+                below=tuple(
+                    (Digest.parse(key), Digest.parse(content)) for key, content in each.below
+                ),
                 dated=each.dated,
             )
             for each in record.inputs
@@ -148,7 +157,7 @@ def encode_answer(answer: VertexAnswer) -> str:
     record = _Made(
         layer=None if answer.layer is None else _layer_record(answer.layer),
         created=(answer.created - _EPOCH) // _MICROSECOND,
-        content=answer.content,
+        content=None if answer.content is None else str(answer.content),
         cached=answer.cached,
     )
     return records.encode(record).decode("ascii")
@@ -160,7 +169,9 @@ def encode_error(error: ImgError) -> str:
         case StepCanceled():
             record = _Failed(kind="canceled")
         case LayersMissing():
-            record = _Failed(kind="missing", digests=error.digests, message=error.message)
+            record = _Failed(
+                kind="missing", digests=tuple(map(str, error.digests)), message=error.message
+            )
         case WorkerUnfit():
             record = _error_record("unfit", error.cause)
         case OtherVersion():
@@ -178,12 +189,13 @@ def answer_from(text: str, worker: str) -> VertexAnswer:
         record: _Answer = _decoded(text, _Answer)
         if isinstance(record, _Made):
             return _answer(record, worker)
-    except BadRecord:
+        failure = _error(record, worker)
+    except (BadRecord, InvalidDigest):
         raise ClusterError(
             f"the worker {worker} sent an answer that is none",
             hint="install the same version of img on all machines of the cluster",
         ) from None
-    raise _error(record, worker)
+    raise failure
 
 
 def _answer(record: _Made, worker: str) -> VertexAnswer:
@@ -194,7 +206,7 @@ def _answer(record: _Made, worker: str) -> VertexAnswer:
     return VertexAnswer(
         layer=None if record.layer is None else _layers([record.layer])[0],
         created=created,
-        content=record.content,
+        content=None if record.content is None else Digest.parse(record.content),
         cached=record.cached,
         worker=worker,
     )
@@ -207,7 +219,7 @@ def _error(record: _Failed, worker: str) -> ImgError:
         case "canceled":
             return StepCanceled()
         case "missing":
-            return LayersMissing(worker, record.digests, message)
+            return LayersMissing(worker, [*map(Digest.parse, record.digests)], message)
         case "version" | "fault":
             return ClusterError(message, hint=hint)
     family = _FAMILIES.get(record.exit_code, BuildError)
@@ -222,17 +234,20 @@ def _error_record(kind: str, error: ImgError) -> _Failed:
 def _layer_record(layer: Layer) -> _Layer:
     blob = layer.descriptor
     return _Layer(
-        diff_id=layer.diff_id, digest=blob.digest, media_type=blob.media_type, size=blob.size
+        diff_id=str(layer.diff_id),
+        digest=str(blob.digest),
+        media_type=blob.media_type,
+        size=blob.size,
     )
 
 
 def _layers(listed: Iterable[_Layer]) -> tuple[Layer, ...]:
     return tuple(
         Layer(
-            DiffID(each.diff_id),
+            DiffID(Digest.parse(each.diff_id)),
             Descriptor(
                 media_type=_of_layer(each.media_type),
-                digest=each.digest,
+                digest=Digest.parse(each.digest),
                 size=_within(each.size, _LARGEST),
             ),
         )
@@ -241,16 +256,13 @@ def _layers(listed: Iterable[_Layer]) -> tuple[Layer, ...]:
 
 
 def _origins(
-    listed: tuple[tuple[Digest, tuple[str, ...]], ...],
+    listed: tuple[tuple[str, tuple[str, ...]], ...],
 ) -> tuple[tuple[Digest, tuple[str, ...]], ...]:
-    """Return the repositories by blob. Raises BadRecord for a text that is no repository."""
+    """Return the repositories by blob. Raises InvalidDigest, InvalidReference."""
     for _, repositories in listed:
         for each in repositories:
-            try:
-                ImageReference.parse(each, default_tag=False)
-            except ImgError:
-                raise BadRecord(f"{each!r} is no repository") from None
-    return listed
+            ImageReference.parse(each, default_tag=False)
+    return tuple((Digest.parse(digest), names) for digest, names in listed)
 
 
 def _of_layer(media_type: str) -> str:

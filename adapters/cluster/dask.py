@@ -55,14 +55,25 @@ class DaskCluster(Cluster):
     its step, so it is here as soon as the task ends, and nothing is unpickled.
     """
 
-    def __init__(self, address: str, *, patience_s: float = _PATIENCE_S) -> None:
-        """Connect. Raises ClusterError."""
+    def __init__(
+        self,
+        address: str,
+        *,
+        ca: str = "",
+        cert: str = "",
+        key: str = "",
+        patience_s: float = _PATIENCE_S,
+    ) -> None:
+        """Connect, for ``tls://`` with these certificates or those of Dask's configuration.
+
+        Raises ClusterError.
+        """
         self._address = address
         self._patience_s = patience_s
         self._running: dict[str, _Running] = {}
         self._closed = threading.Event()
         self._topic = f"img-{secrets.token_hex(8)}"
-        self._client = _connected(address)
+        self._client = _connected(address, ca, cert, key)
         self._client.subscribe_topic(self._topic, self._take)
         self._facts: Sequence[WorkerFacts] = ()
         self._refresh()
@@ -191,16 +202,24 @@ class DaskCluster(Cluster):
         self._facts = [_facts(address, each) for address, each in found["workers"].items()]
 
 
-def _connected(address: str) -> Any:
+def _connected(address: str, ca: str, cert: str, key: str) -> Any:
     """Return a client of the scheduler. Raises ClusterError."""
     dask.config.set({"logging": dict.fromkeys(_SILENT, "critical")})
     from distributed import Client
+    from distributed.security import Security
 
     connect: Any = Client
+    secured: Any = Security
     for name in _SILENT:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    security = None
+    if ca:
+        own = {"tls_client_cert": cert, "tls_client_key": key}
+        security = secured(tls_ca_file=ca, require_encryption=True, **own)
     try:
-        return connect(address, timeout=_CONNECT_S, set_as_default=False, name="img")
+        return connect(
+            address, timeout=_CONNECT_S, set_as_default=False, name="img", security=security
+        )
     except Exception as error:
         # OSError, TimeoutError, ValueError for certificates …
         raise ClusterError(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import field
-from threading import Event, Lock
+from threading import Condition, Event
 
 from img.adapters.cluster import codec
 from img.application.cancellation import StepCanceled
@@ -25,7 +25,7 @@ from img.domain.platform import Platform
 Perform = Callable[[VertexTask, TaskWatch, Cancellation], VertexAnswer]
 """Performs a task on a worker. Raises the error of the step, WorkerUnfit, LayersMissing."""
 
-_PAUSE_S = 0.01
+_PAUSE_S = 0.05  # between looks at the cancellation of a task that waits for a worker
 
 
 class WorkerKilled(BaseException):
@@ -60,12 +60,16 @@ class ScriptedCluster(Cluster):
     def __init__(self, workers: Sequence[ScriptedWorker]) -> None:
         self.members = list(workers)
         self.lost = False  # the scheduler
-        self._lock = Lock()
+        self._lock = Condition()  # notified when a worker has a free slot
         self._closed = Event()
 
     @property
     def name(self) -> str:
         return "tcp://scripted:8786"
+
+    @property
+    def dashboard(self) -> str:
+        return ""
 
     def workers(self) -> Sequence[WorkerFacts]:
         self._check()
@@ -86,6 +90,7 @@ class ScriptedCluster(Cluster):
             finally:
                 with self._lock:
                     worker.running -= 1
+                    self._lock.notify()
             self._check()
             return codec.answer_from(answer, worker.facts.address)
 
@@ -93,6 +98,7 @@ class ScriptedCluster(Cluster):
         """Let a worker leave the cluster."""
         with self._lock, suppress(StopIteration):
             self.members.remove(next(each for each in self.members if each.facts.name == name))
+            self._lock.notify_all()
 
     def close(self) -> None:
         self._closed.set()
@@ -110,9 +116,9 @@ class ScriptedCluster(Cluster):
     def _taken(
         self, task: VertexTask, placement: Placement, cancelled: Cancellation
     ) -> ScriptedWorker:
-        while True:
-            self._check()
-            with self._lock:
+        with self._lock:
+            while True:
+                self._check()
                 able = [each for each in self.members if _is_able(each.facts, task, placement)]
                 if not able and placement.only:
                     raise WorkerGone(placement.only[0])
@@ -123,8 +129,9 @@ class ScriptedCluster(Cluster):
                     best = min(free, key=lambda each: _rank(each, placement))
                     best.running += 1
                     return best
-            if cancelled.wait(_PAUSE_S):
-                raise StepCanceled
+                if cancelled.is_set():
+                    raise StepCanceled
+                self._lock.wait(_PAUSE_S)
 
     def _check(self) -> None:
         if self.lost or self._closed.is_set():

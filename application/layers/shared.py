@@ -102,7 +102,7 @@ class SharedLayers:
     def _fetch(self, layer: Layer, watched: Watched) -> None:
         source = BlobSource(name=self.shared.name, open=self.shared.open, error=SharedBlobsError)
         inspect = indexing(self.archive, self.indexes, layer, self.shared.name)
-        title = f"fetching layer {layer.descriptor.digest} of"
+        title = f"fetch {layer.descriptor.digest} from the cluster store"
         with reporting(self.progress, title, self.place) as report:
             Download(blobs=self.blobs)(source, layer.descriptor, inspect, watched(report))
 

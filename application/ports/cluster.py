@@ -117,6 +117,11 @@ class Cluster(Protocol):
     def name(self) -> str:
         """The address of the scheduler."""
 
+    @property
+    @abstractmethod
+    def dashboard(self) -> str:
+        """The URL of a page that shows the cluster, "" if there is none."""
+
     @abstractmethod
     def workers(self) -> Sequence[WorkerFacts]:
         """Return the workers that are there now. Raises SchedulerLost."""

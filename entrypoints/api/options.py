@@ -70,6 +70,9 @@ class BuildOptions(RegistryOptions, total=False):
     on_fail: Literal["keep", "discard"]
     explain: bool
     secret_guard: bool
+    cluster: str
+    cluster_store: PathText
+    cluster_secrets: bool
     emulate: Literal["full", "ids", "fake", "off"]
     no_cache: bool
     no_cache_filter: Texts
@@ -108,6 +111,9 @@ class BakeOptions(RegistryOptions, total=False):
     lock: bool | Texts
     on_fail: Literal["keep", "discard"]
     secret_guard: bool
+    cluster: str
+    cluster_store: PathText
+    cluster_secrets: bool
     locked: bool
     lockfile: PathText
     metadata_file: PathText

@@ -6,7 +6,7 @@ import typer
 
 from img.domain.errors import UsageError
 from img.entrypoints.cli import options
-from img.entrypoints.cli.options import RegistryOptions, Texts, option
+from img.entrypoints.cli.options import ClusterOptions, RegistryOptions, Texts, option
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.recording import given_options
 from img.entrypoints.cli.session import Session
@@ -38,6 +38,7 @@ def bake(
     ctx: typer.Context,
     session: Session,
     registries: RegistryOptions,
+    cluster: ClusterOptions,
     targets: Annotated[Texts, typer.Argument(hidden=True)] = None,
     file: Annotated[
         Texts, option("--file", "-f", says="Read this definition. Repeatable.", value="FILE")
@@ -133,6 +134,7 @@ def bake(
         jobs=jobs,
         on_fail=_without_shell(on_fail),
         secret_guard=secret_guard,
+        cluster=cluster,
         recorded=given_options(ctx),
     )
     if code := run_bake(session, registries, asked):

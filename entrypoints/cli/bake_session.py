@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import field
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from img.domain.outputs import Output
 from img.entrypoints.cli.build_outputs import registry_access, wants_warnings
 from img.entrypoints.cli.build_request import ca_choice
 from img.entrypoints.cli.lock_files import LockFile, lock_place, locked_pins
-from img.entrypoints.cli.options import RegistryOptions
+from img.entrypoints.cli.options import ClusterOptions, RegistryOptions
 from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.settings import Surroundings
 
@@ -59,6 +59,7 @@ class Asked:
     policies: tuple[str, ...] = ()
     on_fail: str = ""
     secret_guard: bool = False
+    cluster: ClusterOptions = ClusterOptions()
     recorded: "dict[str, Json]" = field(default_factory=dict)  # the options, for the record
     jobs: int = 0  # targets at a time; 0: as many as processors
 
@@ -161,18 +162,29 @@ class BakeSession:
     def _opened(self, needs: Needs, outputs: Sequence[Output]) -> Iterator["Container"]:
         asked = self.asked
         silent = bool(asked.lock or asked.question) or asked.progress in ("quiet", "none")
-        with self.session.open(
-            needs=needs,
-            progress=asked.progress,
-            quiet=silent,
-            access=registry_access(self.registries, outputs),
-            userns=USER_NAMESPACES in asked.allowed,
-            pins=self.pins,
-            surroundings=Surroundings(inject_ca=ca_choice(asked.inject_ca)),
-            keeps_facts=wants_warnings(asked.metadata_file),
-            recorded=needs is Needs.BUILD,
-            on_fail=asked.on_fail,
-            secret_guard=asked.secret_guard,
-            git_access=GitAccess.of(asked.remote.url, os.environ) if asked.remote.url else None,
-        ) as container:
+        builds = needs is Needs.BUILD
+        unsupported = {
+            "--inject-ca": asked.inject_ca,
+            "--allow userns": USER_NAMESPACES in asked.allowed,
+            f"--on-fail {asked.on_fail}": asked.on_fail in ("keep", "shell"),
+        }
+        on_cluster = asked.cluster.chosen(unsupported) if builds else nullcontext()
+        with (
+            on_cluster as chosen,
+            self.session.open(
+                needs=needs,
+                progress=asked.progress,
+                quiet=silent,
+                access=registry_access(self.registries, outputs),
+                userns=USER_NAMESPACES in asked.allowed,
+                pins=self.pins,
+                surroundings=Surroundings(inject_ca=ca_choice(asked.inject_ca)),
+                keeps_facts=wants_warnings(asked.metadata_file),
+                recorded=builds,
+                cluster=chosen,
+                on_fail=asked.on_fail,
+                secret_guard=asked.secret_guard,
+                git_access=GitAccess.of(asked.remote.url, os.environ) if asked.remote.url else None,
+            ) as container,
+        ):
             yield container

@@ -192,6 +192,8 @@ class _Baking:
         streams = [n for n, each in self.builds.items() if writes_to_standard_output(each.outputs)]
         if len(streams) > 1:
             raise UsageError(f"several targets write to standard output: {', '.join(streams)}")
+        if self.asked.cluster.cluster:
+            self._refuse_limits()
         outputs = [output for each in self.builds.values() for output in each.outputs]
         with self.opening.open(Needs.BUILD, outputs) as container:
             places = container.system.output_files()
@@ -210,12 +212,19 @@ class _Baking:
                     file.write(json.dumps(metadata, indent=2).encode())
         return self._report(baked)
 
+    def _refuse_limits(self) -> None:
+        """Raise UsageError for limits of targets, which a cluster does not support."""
+        from img.entrypoints.cli.clusters import refuse
+
+        limited = (name for name, each in self.builds.items() if each.resources.options)
+        refuse(f"resources of target {name}" for name in limited)
+
     def _options(self) -> "dict[str, Json]":
         contexts: dict[str, Json] = {name: one.location for name, one in self.builds.items()}
         return {**self.asked.recorded, "target": [*self.builds], "contexts": contexts}
 
     def _bake(self, container: "Container") -> Baked:
-        container.execution.announced().announce()
+        container.announce()
         targets = Targets.of(self.builds, self.check_privileges, container)
         return container.building.bake_targets()(
             self.made.targets,

@@ -41,7 +41,13 @@ from img.entrypoints.cli.build_request import (
     platforms,
     with_configured_proxies,
 )
-from img.entrypoints.cli.options import BuildInputs, RegistryOptions, Texts, option
+from img.entrypoints.cli.options import (
+    BuildInputs,
+    ClusterOptions,
+    RegistryOptions,
+    Texts,
+    option,
+)
 from img.entrypoints.cli.output import say
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.recording import (
@@ -85,6 +91,7 @@ def build(
     session: Session,
     registries: RegistryOptions,
     inputs: BuildInputs,
+    cluster: ClusterOptions,
     path: Annotated[Texts, typer.Argument(hidden=True)] = None,
     tag: Annotated[
         Texts, option("--tag", "-t", says="Name the image ('name:tag'). Repeatable.", value="NAME")
@@ -324,26 +331,40 @@ def build(
     if talks:
         say(f"Building {title}", error=True)
         say("Setting up the rootfs... this may take a bit.", error=True)
-    with session.open(
-        needs=Needs.BUILD if asked is None else Needs.NOTHING,
-        progress=progress,
-        quiet=quiet or asked is not None,
-        access=registry_access(registries, outputs),
-        secrets=secrets,
-        agents=agents,
-        resources=resources,
-        retries=parse_retries(retry),
-        step_limit_s=parse_step_limit(timeout),
-        surroundings=Surroundings(resolver=resolver, inject_ca=ca_choice(inject_ca)),
-        emulate=emulate,
-        executor=executor,
-        userns=USER_NAMESPACES in allowed,
-        pins=_pins(location, lockfile) if locked else None,
-        keeps_facts=talks or wants_warnings(metadata_file),
-        recorded=asked is None,
-        on_fail=on_fail,
-        secret_guard=secret_guard,
-    ) as container:
+    with (
+        (cluster if asked is None else ClusterOptions()).chosen(
+            {
+                **{f"--{name}": value for name, value in limits.items()},
+                "--resource": resource,
+                "--dns": resolver,
+                "--inject-ca": inject_ca,
+                "--emulate": emulate != "full",
+                "--allow userns": USER_NAMESPACES in allowed,
+                f"--on-fail {on_fail}": on_fail in ("keep", "shell"),
+            }
+        ) as chosen,
+        session.open(
+            needs=Needs.BUILD if asked is None else Needs.NOTHING,
+            progress=progress,
+            quiet=quiet or asked is not None,
+            access=registry_access(registries, outputs),
+            secrets=secrets,
+            agents=agents,
+            resources=resources,
+            retries=parse_retries(retry),
+            step_limit_s=parse_step_limit(timeout),
+            surroundings=Surroundings(resolver=resolver, inject_ca=ca_choice(inject_ca)),
+            emulate=emulate,
+            executor=executor,
+            userns=USER_NAMESPACES in allowed,
+            pins=_pins(location, lockfile) if locked else None,
+            keeps_facts=talks or wants_warnings(metadata_file),
+            recorded=asked is None,
+            on_fail=on_fail,
+            secret_guard=secret_guard,
+            cluster=chosen,
+        ) as container,
+    ):
         if asked is not None:
             from img.entrypoints.cli.checks import run_call
 
@@ -354,7 +375,7 @@ def build(
             explaining(container, explain),
             recorded(container, "build", {**given_options(ctx), "context": location}) as recorder,
         ):
-            container.execution.announced().announce()
+            container.announce()
             results = ResultFiles(
                 container.system.output_files(),
                 iidfile,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
-from img.entrypoints.settings import RegistryAccess
+from img.entrypoints.settings import ClusterChoice, RegistryAccess
 
 if TYPE_CHECKING:
     from img.domain.options.foreign import ForeignOption
@@ -191,6 +192,72 @@ class RegistryOptions:
             tls_verify=self.tls_verify,
             auth_file=Path(self.authfile) if self.authfile else None,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterOptions:
+    """The options for builds on a cluster; "" is this machine alone."""
+
+    cluster: str = ""
+    store: str = ""
+    secrets: bool = False
+
+    @classmethod
+    def given(cls, *, cluster: str, cluster_store: str, cluster_secrets: bool) -> "ClusterOptions":
+        """Return the options; those that are not given are in the environment."""
+        return cls(
+            cluster=cluster or os.environ.get("IMG_CLUSTER", ""),
+            store=cluster_store or os.environ.get("IMG_CLUSTER_STORE", ""),
+            secrets=cluster_secrets,
+        )
+
+    def chosen(
+        self, unsupported: Mapping[str, object]
+    ) -> "AbstractContextManager[ClusterChoice | None]":
+        """Return a context with the cluster, to be entered before any namespaces.
+
+        ``unsupported`` are the values of options that no cluster has, by name. Raises UsageError.
+        """
+        if not self.cluster:
+            return nullcontext()
+        from img.entrypoints.cli.clusters import chosen_cluster  # few builds have one
+
+        return chosen_cluster(
+            self.cluster, self.store, secrets=self.secrets, unsupported=unsupported
+        )
+
+
+CLUSTER: Mapping[str, tuple[object, object]] = {
+    "cluster": (
+        Annotated[
+            str,
+            option(
+                "--cluster",
+                says="Run steps on the workers of this Dask cluster.",
+                value="tcp://HOST:PORT|…",
+            ),
+        ],
+        "",
+    ),
+    "cluster_store": (
+        Annotated[
+            str,
+            option(
+                "--cluster-store",
+                says="Exchange layers with the cluster here, such as dir:PATH.",
+                value="PLACE",
+            ),
+        ],
+        "",
+    ),
+    "cluster_secrets": (
+        Annotated[
+            bool,
+            option("--cluster-secrets", says="Send secrets and agents to workers, over TLS."),
+        ],
+        False,
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

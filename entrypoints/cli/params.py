@@ -8,7 +8,13 @@ from typing import Any
 import typer
 
 from img.entrypoints.cli import options
-from img.entrypoints.cli.options import INPUTS, BuildInputs, RegistryOptions
+from img.entrypoints.cli.options import (
+    CLUSTER,
+    INPUTS,
+    BuildInputs,
+    ClusterOptions,
+    RegistryOptions,
+)
 from img.entrypoints.cli.session import Session
 
 
@@ -30,6 +36,9 @@ _OPTIONS = {
     BuildInputs: tuple(
         _option(name, annotation, default) for name, (annotation, default) in INPUTS.items()
     ),
+    ClusterOptions: tuple(
+        _option(name, annotation, default) for name, (annotation, default) in CLUSTER.items()
+    ),
     Session: (
         _option("state", options.State, default=None),
         _option("backend", options.Backend, default=None),
@@ -41,6 +50,7 @@ _OPTIONS = {
 _MADE_BY: dict[type, Callable[..., object]] = {
     RegistryOptions: RegistryOptions,
     BuildInputs: BuildInputs.given,
+    ClusterOptions: ClusterOptions.given,
 }
 
 

@@ -14,6 +14,7 @@ from img.domain.resources import Resources
 from img.entrypoints.default_state import default_state
 from img.entrypoints.settings import (
     FOR_TESTS,
+    ClusterChoice,
     RegistryAccess,
     Settings,
     Surroundings,
@@ -106,6 +107,7 @@ class Session:
         recorded: bool = False,
         on_fail: str = "",
         secret_guard: bool = False,
+        cluster: ClusterChoice | None = None,
     ) -> Iterator["Container"]:
         """Enter namespaces, yield the container for a command, and close it afterwards.
 
@@ -150,6 +152,7 @@ class Session:
             history=None if foreign else history,
             keep_failed=keep_failed,
             secret_guard=secret_guard,
+            cluster=cluster,
         )
         rootless.sweep_secrets()
         match needs:

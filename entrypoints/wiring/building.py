@@ -11,7 +11,7 @@ from img.domain.go.booleans import parse_boolean
 from img.entrypoints import trace
 from img.entrypoints.lazy import lazy, lazy_imports
 from img.entrypoints.settings import host_platform
-from img.entrypoints.wiring.injection import Wiring, attributes_of, providers
+from img.entrypoints.wiring.injection import Wiring, attributes_of, providers, select
 from img.entrypoints.wiring.setup import Setup
 
 with lazy_imports(__name__):
@@ -70,6 +70,7 @@ with lazy_imports(__name__):
     from img.application.usecases.lock_build import LockBuild
     from img.application.usecases.solve_task import SolveTask
     from img.domain.attestations.provenance import base36
+    from img.entrypoints.wiring.clusters import cluster_of, use_of, workers_of
 
 if TYPE_CHECKING:
     from img.application.layers.on_demand import ImportedLayers
@@ -87,7 +88,9 @@ if TYPE_CHECKING:
     from img.application.ports.registry import Registry
     from img.application.ports.remote_cache import RemoteCaches
     from img.application.ports.scratch_space import ScratchSpace
+    from img.application.ports.vertex_workers import VertexWorkers
     from img.application.ports.working_copy import WorkingCopies
+    from img.application.solver.cluster_use import ClusterUse
     from img.application.solver.observer import StepObserver
     from img.application.transfer.blobs import Transfer
     from img.application.transfer.copy_layout import CopyFromLayout
@@ -395,7 +398,17 @@ class Building(Wiring):
             ),
             execute=self.execute,
         )
-        self.workers = providers.Singleton(lazy(ThreadWorkers), slots=_STEPS)
+        self.cluster = providers.Singleton(lazy(cluster_of), setup)
+        self.workers: providers.Provider[VertexWorkers] = select(
+            given.step_place,
+            here=providers.Singleton(lazy(ThreadWorkers), slots=_STEPS),
+            cluster=providers.Singleton(lazy(workers_of), self.cluster),
+        )
+        self.cluster_use: providers.Provider[ClusterUse | None] = select(
+            given.step_place,
+            here=providers.Object(None),
+            cluster=providers.Singleton(use_of, setup, self.share_layers.provider, images.layers),
+        )
         self.solver = providers.Factory(
             Solver,
             lookup=self.lookup,
@@ -408,6 +421,7 @@ class Building(Wiring):
                 clock=system.clock,
             ),
             workers=self.workers,
+            cluster=self.cluster_use,
             clock=system.clock,
             progress=system.progress,
             observer=providers.Callable(_observer, setup, system.recorder),

@@ -129,6 +129,7 @@ class Container:
             (self.building.imported, other.building.imported),
             (self.building.lookup, other.building.lookup),
             (self.building.roots, other.building.roots),
+            (self.building.workers, other.building.workers),
         ):
             own.override(providers.Object(shared()))
         return other
@@ -147,9 +148,22 @@ class Container:
         if self._setup.settings.traced:
             self.system.traces().fail(str(error))
 
+    def announce(self) -> None:
+        """Show the executor and the cluster of a build, to which it connects.
+
+        Raises ClusterError.
+        """
+        self.execution.announced().announce()
+        if self._setup.settings.cluster is not None:
+            from img.entrypoints.wiring.clusters import announce
+
+            announce(self.building.cluster(), self.system.progress())
+
     def close(self) -> None:
         """Show the last progress, send traces, end helper processes, close the database."""
         made = vars(self)
+        if "building" in made and is_made(workers := self.building.workers()):
+            workers.close()
         if "system" in made:
             if is_made(display := self.system.display()):
                 display.close()

@@ -29,6 +29,11 @@ class Setup:
         return "memory" if self.settings.foreign else "state"
 
     @property
+    def step_place(self) -> str:
+        """The place where steps run."""
+        return "here" if self.settings.cluster is None else "cluster"
+
+    @property
     def progress(self) -> str:
         """The progress display."""
         silent = self.settings.quiet or self.settings.on_event is not None

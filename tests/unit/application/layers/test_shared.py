@@ -64,7 +64,9 @@ def test_a_layer_is_fetched_when_its_bytes_are_needed() -> None:
     assert not client.container.images.layers().are_here(layers[1:])
     assert store.calls == ["has", "open"]
     finished = [each.vertex for each in client.progress.events if isinstance(each, VertexDone)]
-    assert finished == [f"fetching layer {layers[0].descriptor.digest} of dir:/srv/blobs"]
+    assert finished == [
+        f"fetch {layers[0].descriptor.digest} from the cluster store dir:/srv/blobs"
+    ]
 
 
 def test_what_is_here_is_not_fetched() -> None:

@@ -63,7 +63,7 @@ _OTHER_SETTINGS = {
     *("MemoryImageStore", "MemoryIndexStore", "NamespacedCacheStore", "OciLayoutBlobStore"),
     *("OciLayoutImageStore", "LinuxControlGroups", "ScriptedExecutor", "RawJsonProgress"),
     *("CallbackProgress", "CiSections", "SpanProgress"),
-    *("export", "prepare", "MemoryBuildHistory"),
+    *("export", "prepare", "MemoryBuildHistory", "DaskCluster"),
     *("TerminalProgress", "FuseSnapshotter"),
 }
 _OF_OTHER_COMMANDS = {

@@ -1,0 +1,44 @@
+"""The options of builds on a cluster."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from img.domain.errors import UsageError
+from img.domain.options.cluster_address import SchedulerAddress, parse_cluster
+from img.domain.options.cluster_store import parse_cluster_store
+from img.entrypoints.settings import ClusterChoice
+
+
+@contextmanager
+def chosen_cluster(
+    cluster: str, place: str, *, secrets: bool, unsupported: Mapping[str, object]
+) -> Iterator[ClusterChoice]:
+    """Enter with a cluster and the place of its layers, before the process enters namespaces.
+
+    ``unsupported`` are the values of options that no cluster has, by name. Raises UsageError.
+    """
+    address = parse_cluster(cluster)
+    refuse(name for name, value in unsupported.items() if value)
+    if not place:
+        raise UsageError(
+            "--cluster needs a place where its machines exchange layers",
+            hint="--cluster-store dir:/shared/layers, for example, or $IMG_CLUSTER_STORE",
+        )
+    store = str(parse_cluster_store(place, os.environ))
+    if secrets:
+        raise UsageError(
+            "--cluster-secrets is not supported yet",
+            hint="leave it out: steps with secrets or agents run on this machine",
+        )
+    if not isinstance(address, SchedulerAddress):
+        raise UsageError(f"--cluster {address} is not supported yet", hint="tcp://HOST:PORT")
+    yield ClusterChoice(address=str(address), store=store)
+
+
+def refuse(options: Iterable[str]) -> None:
+    """Raise UsageError if there are any options that a cluster does not support."""
+    if names := ", ".join(options):
+        raise UsageError(
+            f"--cluster does not support {names}: workers have their own", hint="leave it out"
+        )
