@@ -7,6 +7,9 @@ from img.domain.platform import Platform
 FACTS = "img"
 """The name of the facts among those that a worker tells its scheduler."""
 
+NATIVE, RUNS = "native ", "runs "
+"""The beginnings of the names of resources; a platform follows."""
+
 PLATFORMS = tuple(
     Platform("linux", architecture, variant)
     for architecture, variant in (
@@ -19,12 +22,12 @@ PLATFORMS = tuple(
 
 def native(platform: Platform) -> str:
     """Return the resource of workers with a processor for ``platform``."""
-    return f"native {platform}"
+    return f"{NATIVE}{platform}"
 
 
 def runs(platform: Platform) -> str:
     """Return the resource of workers that can run programs for ``platform``, perhaps emulated."""
-    return f"runs {platform}"
+    return f"{RUNS}{platform}"
 
 
 def resources_of(

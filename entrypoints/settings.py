@@ -69,6 +69,7 @@ class ClusterChoice:
 
     address: str  # of its scheduler, tcp://… or tls://…
     store: str  # the text of --cluster-store
+    dashboard: str = ""  # a URL, "" to ask the scheduler
     ca: str = ""
     cert: str = ""
     key: str = field(default="", repr=False)

@@ -26,11 +26,11 @@ from img.application.ports.cluster import (
     WorkerGone,
 )
 from img.application.ports.executor import Cancellation
+from img.domain.cluster_worker import NATIVE, RUNS, native, runs
 from img.domain.dataclass import dataclass
 from img.domain.graph.operations import CopyFiles, Exec
 from img.domain.graph.task import VertexAnswer, VertexTask
 
-_NATIVE, _RUNS = "native ", "runs "  # beginnings of resources
 _POLL_S = 0.1
 _REFRESH_S = 0.5  # between looks at the workers
 _PATIENCE_S = 60.0  # for a worker that can run a task
@@ -59,6 +59,7 @@ class DaskCluster(Cluster):
         self,
         address: str,
         *,
+        dashboard: str = "",
         ca: str = "",
         cert: str = "",
         key: str = "",
@@ -69,6 +70,7 @@ class DaskCluster(Cluster):
         Raises ClusterError.
         """
         self._address = address
+        self._dashboard = dashboard
         self._patience_s = patience_s
         self._running: dict[str, _Running] = {}
         self._closed = threading.Event()
@@ -85,7 +87,8 @@ class DaskCluster(Cluster):
 
     @property
     def dashboard(self) -> str:
-        """The address of the dashboard, "" if there is none."""
+        if self._dashboard:
+            return self._dashboard
         with suppress(Exception):  # without a dashboard, each version of Dask has another error
             return str(self._client.dashboard_link or "")
         return ""
@@ -234,8 +237,8 @@ def _facts(address: str, told: Any) -> WorkerFacts:
         address=address,
         name=str(told.get("name") or address),
         slots=int(told.get("nthreads") or 1),
-        natives=_with(resources, _NATIVE),
-        runs=_with(resources, _RUNS),
+        natives=_with(resources, NATIVE),
+        runs=_with(resources, RUNS),
     )
 
 
@@ -249,8 +252,8 @@ def _resources(task: VertexTask, placement: Placement) -> dict[str, float] | Non
     """Return the resources that a task takes: one step of a worker with the platform."""
     if task.platform is None:
         return None
-    taken = {f"{_RUNS}{task.platform}": 1.0}
-    return {**taken, f"{_NATIVE}{task.platform}": 1.0} if placement.native else taken
+    taken = {runs(task.platform): 1.0}
+    return {**taken, native(task.platform): 1.0} if placement.native else taken
 
 
 def _kind(task: VertexTask) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from img.domain.errors import UsageError
-from img.domain.options.cluster_address import SchedulerAddress, parse_cluster
+from img.domain.options.cluster_address import parse_cluster
 from img.domain.options.cluster_store import parse_cluster_store
 from img.entrypoints.settings import ClusterChoice
+from img.entrypoints.wiring.without_container import started_cluster
 
 
 @contextmanager
@@ -31,9 +32,15 @@ def chosen_cluster(
             "--cluster-secrets is not supported yet",
             hint="leave it out: steps with secrets or agents run on this machine",
         )
-    if not isinstance(address, SchedulerAddress):
-        raise UsageError(f"--cluster {address} is not supported yet", hint="tcp://HOST:PORT")
-    yield ClusterChoice(address=str(address), store=store)
+    with started_cluster(address, os.environ) as endpoint:
+        yield ClusterChoice(
+            address=endpoint.address,
+            dashboard=endpoint.dashboard,
+            store=store,
+            ca=endpoint.ca,
+            cert=endpoint.cert,
+            key=endpoint.key,
+        )
 
 
 def refuse(options: Iterable[str]) -> None:

@@ -31,7 +31,13 @@ def cluster_of(setup: Setup) -> Cluster:
     choice = setup.settings.cluster
     assert choice is not None
     try:
-        return DaskCluster(choice.address, ca=choice.ca, cert=choice.cert, key=choice.key)
+        return DaskCluster(
+            choice.address,
+            dashboard=choice.dashboard,
+            ca=choice.ca,
+            cert=choice.cert,
+            key=choice.key,
+        )
     except ModuleNotFoundError as error:
         if error.name not in ("dask", "distributed"):
             raise
