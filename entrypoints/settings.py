@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from img.domain.history.limits import KeepRecords
     from img.domain.kaniko.registries import RegistrySettings
     from img.domain.options.secrets import AgentSpec, SecretSpec
+    from img.domain.policy.policies import Policies
     from img.domain.process import Resolver
     from img.domain.progress import Event
 
@@ -109,6 +110,7 @@ class Settings:
     keep_failed: bool = False  # keep the changes of a RUN that fails
     secret_guard: bool = False  # refuse layers of a RUN that have the value of one of its secrets
     pins: Pins | None = None  # fixed answers for names of images, URLs and git refs
+    policies: Policies | None = None  # for the sources and the images of builds
     git_access: GitAccess | None = None  # for the host of a remote bake definition
     cluster: ClusterChoice | None = None  # None: steps run on this machine
 

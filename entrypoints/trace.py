@@ -189,6 +189,8 @@ def _key(words: Sequence[str]) -> str:
 
 
 def _host_questions(state: str) -> Sequence[Question]:
+    from img.entrypoints.settings_files import settings_files
+
     user = [USER, os.geteuid()]
     name, *_ = ask(user) or [str(os.geteuid())]
     directories = [*os.environ.get("PATH", "").split(os.pathsep), *_USUAL_PATH]
@@ -204,6 +206,8 @@ def _host_questions(state: str) -> Sequence[Question]:
         ),
         [CONFINEMENT, "/proc/self/status"],
         *([IDENTITY, path] for path in ("/", state)),
+        # Their policies may forbid what the last build did.
+        *([TARGET, path] for path in settings_files(os.environ)),
     ]
 
 

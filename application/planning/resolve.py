@@ -17,6 +17,7 @@ from img.application.transfer.damage import drop_damaged
 from img.application.transfer.find_image import FindImage
 from img.application.transfer.pins import Pins
 from img.application.transfer.pull_documents import fetch_image
+from img.application.transfer.source_guard import NoGuard, SourceGuard
 from img.domain.build import BaseImage, BaseName
 from img.domain.context_location import LayoutPlace
 from img.domain.dataclass import dataclass
@@ -102,6 +103,7 @@ class ResolveBases:
     layouts: "CopyFromLayout"
     progress: ProgressSink
     pins: Pins
+    guard: SourceGuard = field(default_factory=NoGuard)
     results: Mapping[Digest, Descriptor] = field(default_factory=dict)
 
     def __call__(
@@ -125,14 +127,18 @@ class ResolveBases:
             if (layout := LayoutPlace.parse(name.text)) is not None:
                 return self._copied(name, layout)
             stored = ImageName.parse(name.text)
-            if (reference := stored.reference) is None:
+            if stored.reference is None:
                 return self._by_id(stored, name)
+            reference = self.guard.named_image(name.text, stored.reference)
+            assert reference is not None
             pinned = self.pins.image(reference, name.platform)
+            self.guard.pinned_image(name.text, reference, pinned)
             source = reference if pinned is None else reference.with_digest(pinned)
             if pinned is not None and pull is not PullPolicy.NEVER:
                 pull = PullPolicy.MISSING  # a digest never means another image
             local = self._local(source, name.platform, pinned) if pull is not _ALWAYS else None
             if local is not None and pull is not PullPolicy.NEWER:
+                self.guard.found_image(name.text, reference, local[0].target.digest)
                 self.progress.emit(VertexCached(vertex=vertex, name=title))
                 self.pins.note_image(reference, name.platform, local[0].target.digest)
                 image, stored_target = local
@@ -147,6 +153,7 @@ class ResolveBases:
                     raise
                 now = self._now(reference, name.platform)
                 raise LockedImageGone(reference, pinned, now) from None
+            self.guard.found_image(name.text, reference, image.target.digest)
             self.pins.note_image(reference, name.platform, image.target.digest)
         except ImgError as error:
             self.progress.emit(VertexFailed(vertex=vertex, message=error.message))
@@ -166,10 +173,14 @@ class ResolveBases:
     def _by_id(self, stored: ImageName, name: BaseName) -> ResolvedBase:
         """Return a stored image: registries have no IDs."""
         result = None if stored.digest is None else self.results.get(stored.digest)
+        if result is None:
+            self._check_name(name)
         target = result or self.find(stored).target
         # The result of a target with one platform is for all platforms (buildx, build/build.go).
         wanted = DefaultPlatform(name.platform) if result else name.platform
         image = self.catalog.image(target, wanted)
+        if result is None:
+            self.guard.found_image(name.text, None, image.target.digest)
         vertex = f"metadata {name.text} {name.platform}"
         self.progress.emit(
             VertexCached(vertex=vertex, name=f"[internal] load metadata for {name.text}")
@@ -198,11 +209,18 @@ class ResolveBases:
         return fetched.image, fetched.target
 
     def _copied(self, name: BaseName, layout: LayoutPlace) -> ResolvedBase:
+        self._check_name(name)
         vertex = f"metadata {name.text} {name.platform}"
         self.progress.emit(VertexStarted(vertex=vertex, name=f"[context] load {name.text}"))
         image = self.layouts(layout, name.platform)
+        self.guard.found_image(name.text, None, image.target.digest)
         self.progress.emit(VertexDone(vertex=vertex))
         return _resolved(name, None, image)
+
+    def _check_name(self, name: BaseName) -> None:
+        """Check an image that no registry names. Raises PolicyViolated."""
+        self.guard.named_image(name.text, None)
+        self.guard.pinned_image(name.text, None, None)
 
     def _local(
         self, reference: ImageReference, platform: Platform, manifest: Digest | None

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from img.application.ports.signing_keys import Verifier
 from img.application.signatures.find import FindSignatures
 from img.domain.dataclass import dataclass
 from img.domain.reference import ImageReference
-from img.domain.signing.candidate import Asked, Candidate, NotTrusted, verified
+from img.domain.signing.candidate import Asked, Candidate, NotTrusted, Verifies, verified
 
 _HINT = "`img sign` makes one; a signature by another key needs that key"
 
@@ -18,27 +17,33 @@ class CheckSignatures:
     find: FindSignatures
 
     def __call__(
-        self, repository: ImageReference, asked: Asked, key: Verifier, *, stored: bool = False
+        self,
+        repository: ImageReference | None,
+        asked: Asked,
+        verifies: Verifies,
+        *,
+        stored: bool = False,
     ) -> Sequence[Candidate]:
         """Return the signatures that hold: one at least.
 
-        With ``stored`` the registry is not asked. Raises NotTrusted, Unauthorized, RegistryError.
+        With ``stored``, or without a repository, no registry is asked. Raises NotTrusted,
+        Unauthorized, RegistryError.
         """
         reasons: list[str] = []
         good = verified(
             self._candidates(repository, asked, reasons, stored=stored),
             asked,
-            key.verifies,
+            verifies,
             reasons,
         )
         if not good:
-            name = f"{repository.repository}@{asked.digest}"
+            name = f"{repository.repository}@{asked.digest}" if repository else str(asked.digest)
             raise NotTrusted(name, asked.what, reasons, _HINT)
         return good
 
     def _candidates(
-        self, repository: ImageReference, asked: Asked, reasons: list[str], *, stored: bool
+        self, repository: ImageReference | None, asked: Asked, reasons: list[str], *, stored: bool
     ) -> Iterator[Candidate]:
         yield from self.find.in_store(asked.digest, reasons)
-        if not stored:
+        if repository is not None and not stored:
             yield from self.find.at_registry(repository, asked.digest, reasons)

@@ -174,6 +174,7 @@ class Contexts(Dockerfiles):
         """Return the files at ``location``; ``dockerfile`` must have been called for it."""
         found = self._found.get(location)
         if found is None:
+            self.web.guard.local("context")
             return ContextFiles(context=self.local.open(location, ignore))
         return self._without(found.files, ignore) if ignore else found.files
 
@@ -207,6 +208,7 @@ class Contexts(Dockerfiles):
     def _named_directory(self, name: str, location: str) -> Result:
         if not self.local.is_directory(location):
             raise ContextError(f"failed to get build context {name}: {location}: no such directory")
+        self.web.guard.local(name)
         ignore = self.local.ignore_file(location)
         patterns = () if ignore is None else read_ignore_patterns(ignore)
         return ContextFiles(context=self.local.open(location, patterns))
@@ -276,6 +278,7 @@ class Contexts(Dockerfiles):
                 return self._unpacked(found.result, subdir)
 
     def _from_input(self) -> _Main:
+        self.web.guard.local("context")
         content = self._spooled(self.local.standard_input())
         context = self.local.open_archive(content)
         if context is not None:
@@ -314,6 +317,7 @@ class Contexts(Dockerfiles):
     def _beside(self, location: str, file: str | None) -> DockerfileText:
         """Return a Dockerfile for a directory."""
         if file is None or not is_web(file):
+            self.web.guard.local("dockerfile")
             return self.local.dockerfile(location, file)
         ignore = self.local.ignore_file(location)
         content, material = self._downloaded(file)

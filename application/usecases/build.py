@@ -32,6 +32,7 @@ from img.application.solver.solve import Solver
 from img.application.solver.steps.make import BuildInputs
 from img.application.solver.target_progress import TargetProgress
 from img.application.transfer.damage import drop_damaged, dropping_damaged
+from img.application.transfer.source_guard import NoGuard
 from img.domain.build import BaseName, BuildRequest
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
@@ -80,6 +81,10 @@ class ForeignStep(BuildError):
         self.platform = platform
 
 
+def _accept(_built: Sequence[Solved]) -> None:
+    """Accept all images."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildImage:
     """``img build``: plan, solve, and write the outputs if all steps succeeded."""
@@ -97,6 +102,7 @@ class BuildImage:
     lock: StateLock
     tidy: Callable[..., None]  # KeepTidy
     take_account: "TakeAccount"
+    check_results: Callable[[Sequence[Solved]], None] = _accept  # CheckResults
 
     def __call__(
         self,
@@ -277,10 +283,20 @@ class BuildImage:
             analysis = self.analyse(parsed, request, known=bases, time_of=time_of)
             bases.update(analysis.bases)
             one = plan_build(analysis)
+            one = self._guarded(one)
             if self.solver.cluster is None:  # else it looks for a worker
                 self._refuse_foreign_steps(one.plan)
             planned.append((request, one))
         return planned
+
+    def _guarded(self, planned: Planned) -> Planned:
+        """Return the plan with the downloads that policies want. Raises StepForbidden."""
+        guard = self.contexts.web.guard
+        if isinstance(guard, NoGuard):
+            return planned
+        from img.application.policy.guard import guarded_plan  # few builds have policies
+
+        return replace(planned, plan=guarded_plan(planned.plan, guard, self.contexts.web.pins))
 
     def _refuse_foreign_steps(self, plan: Plan) -> None:
         for position in plan.graph.needed_for(plan.target):
@@ -321,17 +337,22 @@ class SolvedBuild:
     cancelled: Event
 
     def image(self) -> Descriptor:
-        """Store the documents of the image without a name, and return its manifest or index."""
+        """Store the documents of the image without a name, and return its manifest or index.
+
+        Raises StepForbidden.
+        """
+        self.build.check_results(self.solved)
         return self.build.deliver.images.of_build(self.solved)(AS_BUILT).target
 
     def deliver(self) -> BuiltImage | None:
         """Write the outputs and caches; the caller still holds the lease of ``solve``.
 
-        Return the image of the last output that is an image. Raises OutputNotWritten,
-        RegistryError, UsageError …
+        Return the image of the last output that is an image. Raises StepForbidden,
+        OutputNotWritten, RegistryError, UsageError …
         """
         build = self.build
         with cancelled_by(self.cancelled):
+            build.check_results(self.solved)
             with dropping_damaged(build.layers.blobs):
                 built = build.deliver(self.solved, self.outputs)
             if self.caches.targets:

@@ -84,5 +84,5 @@ class VerifyImage:
                 digest=target.digest, annotations=annotations, predicate_type=predicate_type
             )
             stored = isinstance(place, StoredPlace)
-            found = self.check(repository, asked, key, stored=stored)
+            found = self.check(repository, asked, key.verifies, stored=stored)
             return VerifiedImage(repository=repository, digest=target.digest, signatures=found)

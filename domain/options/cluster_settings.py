@@ -56,8 +56,9 @@ def parse_cluster_settings(
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{file}: {error}") from None
     for name in document:
-        if name != _TABLE:
-            raise UsageError(f"{file}: unknown table [{name}]", hint=f"[{_TABLE}] is known")
+        if name not in (_TABLE, "policy"):
+            known = f"[{_TABLE}] and [policy] are known"
+            raise UsageError(f"{file}: unknown table [{name}]", hint=known)
     table = document.get(_TABLE, {})
     if not isinstance(table, dict):
         raise UsageError(f"{file}: {_TABLE} is no table")

@@ -73,6 +73,8 @@ class BuildOptions(RegistryOptions, total=False):
     cluster: str
     cluster_store: PathText
     cluster_secrets: bool
+    verify_base: Pairs
+    source_policy_file: PathText
     emulate: Literal["full", "ids", "fake", "off"]
     no_cache: bool
     no_cache_filter: Texts
@@ -114,6 +116,8 @@ class BakeOptions(RegistryOptions, total=False):
     cluster: str
     cluster_store: PathText
     cluster_secrets: bool
+    verify_base: Pairs
+    source_policy_file: PathText
     locked: bool
     lockfile: PathText
     metadata_file: PathText

@@ -90,6 +90,8 @@ def bake(
     ] = 0,
     on_fail: options.OnFail = "",
     secret_guard: options.SecretGuard = False,
+    verify_base: options.VerifyBase = None,
+    source_policy_file: options.SourcePolicy = "",
     progress: options.Progress = "auto",
     provenance: Annotated[str, typer.Option("--provenance", hidden=True)] = "",
     sbom: Annotated[str, typer.Option("--sbom", hidden=True)] = "",
@@ -135,6 +137,8 @@ def bake(
         on_fail=_without_shell(on_fail),
         secret_guard=secret_guard,
         cluster=cluster,
+        verify_base=tuple(each for each in verify_base or () if each),
+        source_policy_file=source_policy_file,
         recorded=given_options(ctx),
     )
     if code := run_bake(session, registries, asked):

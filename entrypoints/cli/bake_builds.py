@@ -96,7 +96,10 @@ def _refuse_what_img_lacks(contents: Contents) -> None:
             raise UsageError(f"the entitlement {entitlement} is not supported", hint="leave it out")
     for policy in entries_of(contents, "policy"):
         if policy.get("Files") and not policy.get("Disabled"):
-            raise UsageError("policy is not supported", hint="leave it out")
+            raise UsageError(
+                "policy is not supported: img reads no Rego",
+                hint="leave it out; use --source-policy-file, or a policy in the settings file",
+            )
 
 
 def _outputs(contents: Contents) -> tuple[Output, ...]:

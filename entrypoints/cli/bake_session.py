@@ -60,6 +60,8 @@ class Asked:
     on_fail: str = ""
     secret_guard: bool = False
     cluster: ClusterOptions = ClusterOptions()
+    verify_base: tuple[str, ...] = ()
+    source_policy_file: str = ""
     recorded: "dict[str, Json]" = field(default_factory=dict)  # the options, for the record
     jobs: int = 0  # targets at a time; 0: as many as processors
 
@@ -184,6 +186,8 @@ class BakeSession:
                 cluster=chosen,
                 on_fail=asked.on_fail,
                 secret_guard=asked.secret_guard,
+                verify_base=asked.verify_base,
+                source_policy_file=asked.source_policy_file,
                 git_access=GitAccess.of(asked.remote.url, os.environ) if asked.remote.url else None,
             ) as container,
         ):

@@ -176,6 +176,8 @@ def build(
     on_fail: options.OnFail = "",
     explain: Annotated[bool, option("--explain", says="Show why steps were not cached.")] = False,
     secret_guard: options.SecretGuard = False,
+    verify_base: options.VerifyBase = None,
+    source_policy_file: options.SourcePolicy = "",
     executor: Annotated[
         str | None,
         option(
@@ -362,6 +364,8 @@ def build(
             recorded=asked is None,
             on_fail=on_fail,
             secret_guard=secret_guard,
+            verify_base=_nonempty(verify_base),
+            source_policy_file=source_policy_file,
             cluster=chosen,
         ) as container,
     ):

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,7 +10,7 @@ import typer
 from img.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from img.application.ports.signing_keys import KeyPair
 
@@ -37,6 +37,17 @@ def read_key(place: str) -> bytes:
     if "://" in place:
         raise UsageError(f"--key {place}: only files and env://VARIABLE are supported")
     return read_bounded(place, "--key", LARGEST_KEY)
+
+
+@contextmanager
+def naming(place: str) -> "Iterator[None]":
+    """Add the place of a key to errors of it."""
+    from img.application.ports.signing_keys import BadKey
+
+    try:
+        yield
+    except BadKey as error:
+        raise BadKey(f"--key {place}: {error.message}", hint=error.hint) from None
 
 
 def read_bounded(place: str, option: str, most: int) -> bytes:

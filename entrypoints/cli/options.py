@@ -119,6 +119,20 @@ AttestAs = Annotated[
         proposes=one_of("index", "referrer"),
     ),
 ]
+VerifyBase = Annotated[
+    Texts,
+    option(
+        "--verify-base",
+        says="Refuse base images without a signature by this key. Repeatable.",
+        value="key=FILE",
+    ),
+]
+SourcePolicy = Annotated[
+    str,
+    option(
+        "--source-policy-file", says="Apply BuildKit's source policy in this file.", value="FILE"
+    ),
+]
 OnFail = Annotated[
     str,
     option(

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from img.application.transfer.pins import Pins
     from img.domain.bake.definition.remote import GitAccess
     from img.domain.options.secrets import AgentSpec, SecretSpec
+    from img.domain.policy.policies import Policies
     from img.domain.progress import Event
     from img.entrypoints.wiring.root import Container
 
@@ -108,6 +109,8 @@ class Session:
         on_fail: str = "",
         secret_guard: bool = False,
         cluster: ClusterChoice | None = None,
+        verify_base: Sequence[str] = (),
+        source_policy_file: str = "",
     ) -> Iterator["Container"]:
         """Enter namespaces, yield the container for a command, and close it afterwards.
 
@@ -120,6 +123,9 @@ class Session:
         path = self.state_path()
         foreign = needs is not Needs.REGISTRY and rootless.is_foreign_state(path)
         keep_failed = _keeps_failed(on_fail, recorded=history is not None)
+        policies = None
+        if needs is Needs.BUILD:
+            policies = _policies(verify_base, source_policy_file)
         settings = Settings(
             state=path,
             foreign=foreign,
@@ -153,6 +159,7 @@ class Session:
             keep_failed=keep_failed,
             secret_guard=secret_guard,
             cluster=cluster,
+            policies=policies,
         )
         rootless.sweep_secrets()
         match needs:
@@ -177,6 +184,16 @@ class Session:
             raise
         finally:
             container.close()
+
+
+def _policies(verify_base: Sequence[str], source_policy_file: str) -> "Policies | None":
+    from img.entrypoints.settings_files import may_have_policies
+
+    if not (verify_base or source_policy_file or may_have_policies(os.environ)):
+        return None
+    from img.entrypoints.policies import policies_of  # few builds have any
+
+    return policies_of(os.environ, verify_base, source_policy_file)
 
 
 def _store() -> str:

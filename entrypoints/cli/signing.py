@@ -8,7 +8,13 @@ import typer
 from img.domain.errors import UsageError
 from img.entrypoints.cli import options
 from img.entrypoints.cli.copying import registries_of
-from img.entrypoints.cli.key_files import new_password, password_of, read_key, write_key_pair
+from img.entrypoints.cli.key_files import (
+    naming,
+    new_password,
+    password_of,
+    read_key,
+    write_key_pair,
+)
 from img.entrypoints.cli.options import RegistryOptions, Texts, option
 from img.entrypoints.cli.output import say, say_text
 from img.entrypoints.cli.params import shared_options
@@ -96,7 +102,8 @@ def sign(
     content = read_key(key)
     access = registries.access(registries_of([place]))
     with session.open(quiet=quiet, access=access) as container:
-        signer = container.images.signing_keys().signer(content, password_of)
+        with naming(key):
+            signer = container.images.signing_keys().signer(content, password_of)
         made = container.images.sign_image()(place, signer, request)
     for each in made:
         what = f"{each.predicate_type} of " if each.predicate_type else ""
@@ -127,7 +134,8 @@ def verify(
     content = read_key(key)
     access = registries.access(registries_of([place]))
     with session.open(quiet=quiet, access=access) as container:
-        verifier = container.images.signing_keys().verifier(content)
+        with naming(key):
+            verifier = container.images.signing_keys().verifier(content)
         found = container.images.verify_image()(
             place, verifier, annotations=asked, predicate_type=wanted
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from img import __version__
@@ -37,6 +37,7 @@ with lazy_imports(__name__):
     from img.application.layers.shared import ShareLayers
     from img.application.outputs.assemble import Assemble
     from img.application.outputs.attest import Attest
+    from img.application.outputs.check_results import CheckResults
     from img.application.outputs.deliver import DeliverOutputs
     from img.application.outputs.images import DeliverImages
     from img.application.outputs.recompress import LayerVariants
@@ -45,6 +46,8 @@ with lazy_imports(__name__):
     from img.application.outputs.squash import SquashLayers
     from img.application.planning.analyse import AnalyseDockerfile
     from img.application.planning.resolve import ResolveBases
+    from img.application.policy.guard import PolicyGuard
+    from img.application.policy.signed_images import CheckSigned
     from img.application.solver.contexts import Contexts
     from img.application.solver.lookup import FormerLayers, Lookup
     from img.application.solver.observer import Unobserved
@@ -62,6 +65,7 @@ with lazy_imports(__name__):
     from img.application.solver.steps.mounts import PrepareMounts
     from img.application.solver.steps.pull_base import PullLayers
     from img.application.transfer.pins import NoPins
+    from img.application.transfer.source_guard import NoGuard
     from img.application.usecases.bake import BakeTargets
     from img.application.usecases.build import BuildImage
     from img.application.usecases.check import CheckDockerfile, ListTargets, OutlineDockerfile
@@ -74,6 +78,7 @@ with lazy_imports(__name__):
 
 if TYPE_CHECKING:
     from img.application.layers.on_demand import ImportedLayers
+    from img.application.outputs.solved import Solved
     from img.application.packages.find import FindPackages
     from img.application.ports.blob_origins import BlobOrigins
     from img.application.ports.blob_store import BlobStore
@@ -95,6 +100,7 @@ if TYPE_CHECKING:
     from img.application.transfer.blobs import Transfer
     from img.application.transfer.copy_layout import CopyFromLayout
     from img.application.transfer.pins import Pins
+    from img.application.transfer.source_guard import SourceGuard
     from img.application.usecases.prune import KeepTidy
     from img.domain.oci.chain import Layer
     from img.entrypoints.wiring.execution import Execution
@@ -237,6 +243,24 @@ def _observer(setup: Setup, recorder: StepObserver) -> StepObserver:
     return recorder if setup.settings.history else Unobserved()
 
 
+def _guard(setup: Setup, signed: Callable[..., CheckSigned]) -> SourceGuard:
+    policies = setup.settings.policies
+    if policies is None:
+        return NoGuard()
+    return PolicyGuard(
+        sources=policies.sources, rules=policies.rules, signed=signed(files=policies.keys)
+    )
+
+
+def _check_results(
+    setup: Setup, check: Callable[..., CheckResults]
+) -> Callable[[Sequence[Solved]], None]:
+    policies = setup.settings.policies
+    if policies is None or not any(policy.reads_results for policy in policies.rules):
+        return lambda _: None
+    return check(rules=policies.rules)
+
+
 def _pins(given: Pins | None) -> Pins:
     return NoPins() if given is None else given
 
@@ -281,6 +305,17 @@ class Building(Wiring):
         )
 
         self.pins = providers.Singleton(_pins, given.settings.pins)
+        self.guard = providers.Singleton(
+            _guard,
+            setup,
+            providers.Factory(
+                lazy(CheckSigned),
+                check=images.check_signatures,
+                registry=registries.registry,
+                transfer=images.transfer,
+                keys=images.signing_keys,
+            ).provider,
+        )
         self.owners = providers.Singleton(Owners, trees=images.trees)
         self.roots = providers.Singleton(
             Roots, snapshotter=execution.snapshotter, trees=images.trees
@@ -351,6 +386,7 @@ class Building(Wiring):
             lookup=self.lookup,
             clock=system.clock,
             pins=self.pins,
+            guard=self.guard,
         )
         self.fetch_repository = providers.Factory(
             FetchRepository,
@@ -363,6 +399,7 @@ class Building(Wiring):
             clock=system.clock,
             pins=self.pins,
             of_host=providers.Factory(_secrets_of_host, setup),
+            guard=self.guard,
         )
         self.contexts = providers.Factory(
             Contexts,
@@ -435,6 +472,7 @@ class Building(Wiring):
             layouts=images.copy_from_layout,
             progress=system.progress,
             pins=self.pins,
+            guard=self.guard,
         )
         self.analyse = providers.Factory(
             AnalyseDockerfile, parser=self.parser, resolve=self.resolve
@@ -519,6 +557,13 @@ class Building(Wiring):
             lock=storage.lock,
             tidy=providers.Factory(_tidy, setup, housekeeping.keep_tidy.provider),
             take_account=self.take_account,
+            check_results=providers.Factory(
+                _check_results,
+                setup,
+                providers.Factory(
+                    lazy(CheckResults), trees=images.trees, packages=images.find_packages
+                ).provider,
+            ),
         )
 
         self.bake_targets = providers.Factory(

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 from base64 import b64decode
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,16 @@ import pytest
 from img.testing.loopback_registry import LoopbackRegistry
 from tests.support.host.img_command import Img, WriteContext
 from tests.support.host.machine import program
+from tests.support.host.warm_img import warm
 
 pytestmark = [pytest.mark.userns, pytest.mark.any_user]
+
+
+@pytest.fixture
+def quick(img: Img) -> Iterator[Img]:
+    """Yield img, with forks of one process for all commands."""
+    with warm(img) as words:
+        yield replace(img, command=words).with_environment(COSIGN_PASSWORD="secret")
 
 
 def _openssl_verifies(directory: Path, public: Path, signed: bytes, signature: bytes) -> bool:
@@ -24,9 +34,9 @@ def _openssl_verifies(directory: Path, public: Path, signed: bytes, signature: b
 
 
 def test_openssl_verifies_what_img_signs_and_img_refuses_what_was_changed(
-    img: Img, write_context: WriteContext, tmp_path: Path
+    quick: Img, write_context: WriteContext, tmp_path: Path
 ) -> None:
-    img = img.with_environment(COSIGN_PASSWORD="secret")
+    img = quick
     context = write_context("FROM scratch\nCOPY . /\n")
     img("generate-key-pair", cwd=img.home)
     assert os.stat(img.home / "cosign.key").st_mode & 0o777 == 0o600
@@ -77,7 +87,52 @@ def _layers(registry: LoopbackRegistry, tag: str) -> list[Any]:
     return layers
 
 
-def test_wrong_requests_are_refused_in_a_line(img: Img, write_context: WriteContext) -> None:
+def test_policies_hold_for_base_images_and_for_builds_that_change_nothing(
+    quick: Img, write_context: WriteContext
+) -> None:
+    img = quick
+    for prefix in ("ours", "theirs"):
+        img("generate-key-pair", "--output-key-prefix", prefix, cwd=img.home)
+    verified = ("--verify-base", f"key={img.home / 'ours.pub'}")
+    with LoopbackRegistry() as registry:
+        name = registry.name("team/base:1")
+        img("build", "-q", "-t", name, "--push", write_context("FROM scratch\nCOPY . /\n"))
+        context = write_context(f"FROM scratch\nCOPY --from={name} /Dockerfile /\n", name="app")
+        build = ("build", "-q", "-t", "app", context)
+        assert "has no signature by this key" in img(*build, *verified, code=10).error_line
+        (context / "docker-bake.hcl").write_text('target "default" {}')
+        assert "has no signature" in img("bake", *verified, cwd=context, code=10).error_line
+        img("sign", "-q", "--key", img.home / "theirs.key", name)
+        refused = img(*build, *verified, code=10)
+        assert "is by another key" in refused.error_line
+        assert f">>> COPY --from={name} /Dockerfile /" in refused.stderr
+        assert "app" not in img("ls").stdout
+        img("sign", "-q", "--key", img.home / "ours.key", name)
+        img(*build, *verified)
+        img("bake", *verified, cwd=context)
+        deny = {"action": "DENY", "selector": {"identifier": f"docker-image://{name}"}}
+        rules = write_context(None, {"p.json": json.dumps({"rules": [deny]})}, "files") / "p.json"
+        limited = img.with_environment(EXPERIMENTAL_BUILDKIT_SOURCE_POLICY=str(rules))
+        for each in (limited(*build, code=10), img(*build, "--source-policy-file", rules, code=10)):
+            assert "is denied (policy: DENY" in each.error_line
+
+        img(*build)
+        img(*build)  # from a trace
+        settings = write_context(None, {"settings.toml": ""}, "files")
+        config = settings / "settings.toml"
+        limited = img.with_environment(IMG_SETTINGS=str(config))
+        config.write_text("[policy]\n")
+        limited(*build)
+        limited(*build)
+        config.write_text('[policy]\nregistries = ["docker.io"]\n')
+        assert "is not from an allowed registry" in limited(*build, code=10).error_line
+        config.write_text("[policies]\n")
+        limited(*build)
+        config.write_text("[policy]\nregistry = 1\n")
+        assert "registry in [policy] is unknown" in limited(*build, code=1).error_line
+
+
+def test_wrong_requests_are_refused_in_a_line(quick: Img, write_context: WriteContext) -> None:
     key = write_context("no key") / "Dockerfile"
     for words, says in (
         (("sign", "a"), "must pass a key with --key"),
@@ -91,4 +146,4 @@ def test_wrong_requests_are_refused_in_a_line(img: Img, write_context: WriteCont
         (("sign", "--key", key, "--as", "x", "a"), "use tag, referrer, bundle"),
         (("sign", "--key", key, "-a", "x", "a"), "use KEY=VALUE"),
     ):
-        assert says in img(*words, code=1).error_line
+        assert says in quick(*words, code=1).error_line

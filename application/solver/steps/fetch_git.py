@@ -3,7 +3,7 @@
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import partial
 
 from img.application.layers.trees import Trees
@@ -24,6 +24,7 @@ from img.application.ports.secret_source import SecretSource
 from img.application.solver.lookup import Lookup
 from img.application.solver.results import Fetched, Stack
 from img.application.transfer.pins import Pins
+from img.application.transfer.source_guard import NoGuard, SourceGuard
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import FILE
@@ -68,12 +69,14 @@ class FetchRepository:
     clock: Clock
     pins: Pins
     of_host: HostSecrets | None = None
+    guard: SourceGuard = field(default_factory=NoGuard)
 
     def __call__(self, operation: FetchGit, cancelled: Cancellation) -> Fetched:
         """Return the files as a stack of one layer, with a key of the commit.
 
-        Raises GitError, GitUnavailable, ContextError, NotLocked.
+        Raises GitError, GitUnavailable, ContextError, NotLocked, PolicyViolated.
         """
+        operation = self.guard.checkout(operation, self.pins)
         with self._access(operation.remote) as access:
             commit = self._commit(operation, access, cancelled)
             if not commit.name.startswith(operation.checksum):

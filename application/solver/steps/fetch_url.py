@@ -1,7 +1,7 @@
 """A file from a web server, downloaded again only if it has changed."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import field, replace
 
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.cache_store import CacheRecord
@@ -13,6 +13,7 @@ from img.application.solver.fetched_file import FetchedFile
 from img.application.solver.lookup import Lookup
 from img.application.solver.results import ContextFiles, Fetched
 from img.application.transfer.pins import Pins
+from img.application.transfer.source_guard import NoGuard, SourceGuard
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import RemoteError
@@ -55,14 +56,16 @@ class FetchFile:
     lookup: Lookup
     clock: Clock
     pins: Pins
+    guard: SourceGuard = field(default_factory=NoGuard)
 
     def __call__(
         self, operation: FetchUrl, cancelled: Cancellation, on_progress: ProgressCallback
     ) -> Fetched:
         """Return the file; a stored one with the checksum of the operation is not downloaded.
 
-        Raises WebError, ChecksumMismatch, StoreFull, NotLocked.
+        Raises WebError, ChecksumMismatch, StoreFull, NotLocked, PolicyViolated.
         """
+        operation = self.guard.download(operation, self.pins)
         pinned, own = self.pins.url(operation.url), operation.checksum
         if pinned is not None:
             if own is not None and own.algorithm == pinned.algorithm and own != pinned:

@@ -1,0 +1,1 @@
+"""Policies applied to the sources and results of builds."""

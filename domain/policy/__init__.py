@@ -1,0 +1,1 @@
+"""Policies: the sources that a build may use, and the images that it may make."""
