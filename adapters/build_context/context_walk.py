@@ -185,7 +185,9 @@ class _Walker:
         files: list[Seen] = []
         others: list[Entry] = []
         add = files.append
-        shared = self._numbers.setdefault  # one object for equal modes and devices
+        # One object for equal modes and devices, and for the times of a file that are equal: an
+        # int takes 32 bytes.
+        shared = self._numbers.setdefault
         with os.scandir(handle) as items:
             for item in items:
                 path = prefix + item.name
@@ -212,8 +214,8 @@ class _Walker:
                             shared(device := status.st_dev, device),
                             status.st_ino,
                             status.st_size,
-                            status.st_mtime_ns,
-                            status.st_ctime_ns,
+                            mtime := status.st_mtime_ns,
+                            mtime if (ctime := status.st_ctime_ns) == mtime else ctime,
                             status.st_nlink,
                         )
                     )

@@ -53,6 +53,7 @@ class TarWriter:
         # Local names, tuple's __new__ and _add inlined: there may be 10^6 entries.
         keep, make, render, sha256 = self.entries.append, tuple.__new__, records.render, _SHA256
         latest, note, begins, cuts = self._latest, self.headers.append, begins_member, self._cut
+        last = 0  # the time of the file before: often the same, and kept as one object
         for packed in entries:
             path, kind, mode, uid, gid, size, mtime, link, device, xattrs, known, _ = packed[0]
             if kind == SOCKET:  # tar has no type for them; all tools leave them out
@@ -62,6 +63,9 @@ class TarWriter:
             mtime -= mtime % SECOND
             if latest is not None and mtime > latest:
                 mtime = latest
+            if mtime == last:
+                mtime = last
+            last = mtime
             room = ((size + 511) & ~511) + 512 if kind == FILE else 512
             if self.room >= LEAST and cuts is not None and begins(self.room, room, path):
                 self.cut()

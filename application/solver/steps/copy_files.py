@@ -381,7 +381,10 @@ class Copying:
             and not member
             and source not in known
         }
-        self._digests.update(learned)
+        if known:
+            known.update(learned)
+        else:
+            self._digests = learned
         self.source.packed(learned)
 
 
