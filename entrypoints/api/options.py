@@ -111,6 +111,8 @@ class BakeOptions(RegistryOptions, total=False):
     inject_ca: PathText | bool
     jobs: int
     lock: bool | Texts
+    provenance: str | bool
+    sbom: str | bool
     on_fail: Literal["keep", "discard"]
     secret_guard: bool
     cluster: str

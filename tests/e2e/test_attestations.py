@@ -14,7 +14,9 @@ from tests.support.host.machine import program
 from tests.support.servers.registry_server import RegistryServer
 from tests.support.statements import check_statement
 
-pytestmark = [pytest.mark.registry, pytest.mark.peers]
+pytestmark = [pytest.mark.registry, pytest.mark.peers, pytest.mark.userns]
+
+SAMPLES = Path(__file__).parents[1] / "unit/application/attestations/samples"
 
 DOCKERFILE = "FROM scratch\nARG TOKEN\nARG PLAIN\nCOPY hello.txt /\n"
 SECRET = "s3cr3t-value"
@@ -170,3 +172,51 @@ def test_bake_attests_what_a_definition_asks_for(img: Img, context: Path) -> Non
 
     img("bake", "--sbom=true", "--provenance=false", cwd=context)
     assert _types(img, "baked:1") == ["spdx.dev:index"]
+
+
+def test_a_scanner_image_writes_what_it_writes_in_buildkit(
+    img: Img, context: Path, registry: RegistryServer, busybox: str
+) -> None:
+    base = "127.0.0.1:5000/busybox:latest"
+    scanner = busybox.replace("/", "/scanner-", 1)
+    (context / "scanner.sh").write_bytes((SAMPLES / "scanner.sh").read_bytes())
+    text = f'FROM {busybox}\nCOPY scanner.sh /\nENTRYPOINT ["/bin/sh", "/scanner.sh"]\n'
+    (context / "Scanner").write_text(text)
+    img("build", "-q", "-f", context / "Scanner", "-t", scanner, "--push", context)
+    (context / "Dockerfile").write_text(
+        (SAMPLES / "Dockerfile.9").read_text().replace(base, busybox)
+    )
+
+    img("build", "-q", f"--sbom=generator={scanner},foo=bar", "-t", "reg.example.com/team/app:1.2",
+        context)  # fmt: skip
+
+    name = "reg.example.com/team/app:1.2"
+    digests = [line.split()[-1] for line in img("attestations", name).stdout.splitlines()[1:]]
+    ours = [
+        json.loads(img("attestations", name, "--type", digest, "-o", "-").stdout)
+        for digest in digests
+    ]
+    theirs = json.loads((SAMPLES / "9-sbom.json").read_text())["statements"]
+    assert [_bill(each) for each in ours] == [_bill(each) for each in theirs]
+    assert {each["subject"][0]["name"] for each in ours} == {
+        each["subject"][0]["name"] for each in theirs
+    }
+
+    failing = f"{registry.address}/failing"
+    (context / "Failing").write_text(f'FROM {busybox}\nENTRYPOINT ["/bin/false"]\n')
+    img("build", "-q", "-f", context / "Failing", "-t", failing, "--push", context)
+    failed = img("build", f"--sbom=generator={failing}", "-t", "none", context, code=4)
+    assert failed.error_line.endswith(f"the scanner {failing} failed: exit code: 1")
+    assert "none" not in img("ls").stdout
+
+
+def _bill(statement: Any) -> Any:
+    """Return a bill without digests, and without what BuildKit's encoder adds."""
+    predicate = statement["predicate"]
+    for each in predicate["files"]:
+        each.pop("copyrightText", None)
+        if each.get("comment", "").startswith("layerID: sha256:"):
+            each["comment"] = "layerID: sha256:"
+    creators = predicate["creationInfo"]["creators"]
+    predicate["creationInfo"]["creators"] = [creators[0], *("Tool: builder" for _ in creators[1:])]
+    return statement["predicateType"], predicate
