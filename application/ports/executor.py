@@ -6,6 +6,7 @@ from typing import Protocol
 
 from img.application.ports.terminal import Terminal
 from img.domain.errors import BuildError, HostError
+from img.domain.oci.chain import Layer
 from img.domain.process import ExitStatus, Process, Root
 
 
@@ -15,6 +16,8 @@ class ExecutorUnavailable(HostError):
 
 class ProcessNotStarted(BuildError):
     """The command could not be started: not found, not executable, no such user, bad mount."""
+
+    kept: Layer | None = None  # the changes of its root, if a build keeps them
 
 
 class Cancellation(Protocol):

@@ -69,7 +69,9 @@ class ImgBuilder(Builder):
         *,
         backend: str = "auto",
         options: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        self._environment = environment or {}
         self.name = "img (user)" if user.pw_uid else "img (root)"
         self._options = options
         self.remark = f"{user.pw_name}, snapshots: {backend}"
@@ -103,6 +105,7 @@ class ImgBuilder(Builder):
                 "IMG_STATE": f"{self._home}/state",
                 "PYTHONPATH": str(_REPOSITORY),
                 **self._compiled(),
+                **self._environment,
             },
             self._user,
         )

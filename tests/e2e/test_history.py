@@ -2,14 +2,20 @@
 
 import io
 import json
+import os
+import random
 import shutil
 import signal
 import tarfile
+import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from img.adapters.build_history.files import FileBuildHistory
+from img.application.usecases.read_history import ReadHistory
+from img.domain.history.selection import RecordFilter
 from tests.e2e.test_mounts import files_holding
 from tests.support.host.img_command import Img, ImgFor, WriteContext
 from tests.support.host.typed_terminal import TypedTerminal, typed_terminal
@@ -17,6 +23,8 @@ from tests.support.host.waiting import wait_until, wait_while
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry, pytest.mark.any_user]
 
+_EVERY = "IMG_TESTS_ALL" in os.environ
+_KILLS = 100 if _EVERY else 4  # of each kind
 _SECRET = "e2e-Qw17-never-to-be-kept"
 _LINES = 1_000_000  # 7 MB of output, and as much in the second step
 _FAILING = f"""\
@@ -163,21 +171,127 @@ def test_a_shell_opens_in_a_step_that_failed_and_every_end_restores_the_terminal
     assert "needs a terminal" in img("debug", code=1).error_line
 
 
-@pytest.mark.parametrize(
-    ("who", "executor"),
-    [("root", "chroot"), ("user", "proot"), ("root", "runc"), ("root", "crun"), ("one-id", "auto")],
-)
-def test_each_executor_enters_a_step(
+# Each kind of failure: the lines after FROM, and what a command prints where they failed.
+_KINDS = {
+    "status": ("RUN echo status >/f; exit 3", "cat /f", "status\n"),
+    "no-program": ("RUN echo absent >/f; no-such-program", "cat /f", "absent\n"),
+    "signal": ("RUN echo killed >/f; sh -c 'kill -9 $$'; exit $?", "cat /f", "killed\n"),
+    "no-file": (
+        'RUN ["/no-such-file", "absolute"]',
+        "test -x /bin/sh && echo entered",
+        "entered\n",
+    ),
+    "heredoc": (
+        "RUN <<END\nset -e\necho first >/f\nfalse heredoc\necho more >/f\nEND",
+        "cat /f",
+        "first\n",
+    ),
+    "user": (
+        "WORKDIR /w\nRUN chown 7:8 .\nUSER 7:8\nRUN echo own >f; false",
+        "pwd; id -u; cat f",
+        "/w\n7\nown\n",
+    ),
+    "variables": (
+        'SHELL ["/bin/sh", "-uc"]\nENV E="a  b"\nARG A=é\nRUN echo "$E$A" >/f; echo $UNSET',
+        'cat /f; echo "$E$A"',
+        "a  bé\na  bé\n",
+    ),
+    "mounts": (
+        (
+            "RUN --mount=source=a,target=/a --mount=type=cache,target=/c "
+            "--mount=type=tmpfs,target=/t echo cached >/c/f; echo lost >/t/f; cp /a /f; false"
+        ),
+        "cat /a /f /c/f; ls /t",
+        "contextcontextcached\n",
+    ),
+    "removed": (
+        (
+            "RUN mkdir -p /d/sub; ln -s sub /d/link; echo old >/d/f\n"
+            "RUN rm /d/f; chmod 1711 /d/sub; mkfifo /d/pipe; false"
+        ),
+        "cd /d; echo *; stat -c %a sub; readlink link; test -p pipe",
+        "link pipe sub\n1711\nsub\n",
+    ),
+    "stages": (
+        "RUN echo below >/f\nFROM one\nCOPY --from=one /f /g\nRUN cat /f >>/g; exit 1",
+        "cat /g",
+        "below\nbelow\n",
+    ),
+}
+_ENTERED = [
+    ("root", "auto"),
+    ("user", "auto"),
+    ("one-id", "auto"),
+    ("root", "chroot"),
+    ("user", "proot"),
+    ("root", "runc"),
+    ("root", "crun"),
+]
+
+
+@pytest.mark.parametrize(("who", "executor"), _ENTERED)
+def test_failures_of_each_kind_are_entered_by_each_executor(
     img_for: ImgFor, write_context: WriteContext, busybox: str, who: str, executor: str
 ) -> None:
     if executor not in ("chroot", "auto") and shutil.which(executor) is None:
         pytest.skip(f"{executor} is not installed")
-    img = img_for(who)
-    context = write_context(f"FROM {busybox}\nRUN echo half >/half; exit 3\n")
-    chosen = ("--executor", executor)
-    img("build", "-q", "--insecure-registry", *chosen, context, code=4)
+    img = img_for(who).with_environment(IMG_EXECUTOR=executor)
+    targets = {
+        name: {"dockerfile-inline": f"FROM {busybox} AS one\n{text}\n"}
+        for name, (text, *_) in _KINDS.items()
+    }
+    bake = json.dumps({"group": {"default": {"targets": [*targets]}}, "target": targets})
+    context = write_context(None, {"docker-bake.json": bake, "a": "context"})
+    failed = img("bake", "--insecure-registry", cwd=context, code=4)
+    assert failed.stderr.count("Error: failed to solve: ") == len(_KINDS), failed.stderr
 
-    assert img("debug", *chosen, "--", "cat", "/half").stdout == "half\n"
+    # Two of them in each run; all kinds are among those of all executors.
+    place = 2 * _ENTERED.index((who, executor))
+    names = [*_KINDS, *_KINDS]
+    for name in _KINDS if _EVERY else names[place % len(_KINDS) :][:2]:
+        _, command, expected = _KINDS[name]
+        # Of all steps of the target, the one that failed is meant.
+        entered = img("debug", f"[{name} ", "--", "sh", "-c", command, cwd=context)
+        assert (name, entered.stdout) == (name, expected)
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_records_survive_kills(
+    img_for: ImgFor, write_context: WriteContext, busybox: str, whole_group: bool
+) -> None:
+    img = img_for("root")
+    text = f"FROM {busybox}\nARG N\nRUN seq 30000; sleep 0.2; echo $N\nRUN echo second $N\n"
+    build = ("build", "-q", "--insecure-registry", write_context(text), "--build-arg")
+    begun = time.monotonic()
+    img(*build, "N=first")
+    length = time.monotonic() - begun
+    read = ReadHistory(history=FileBuildHistory(img.state))
+    chance = random.Random(_KILLS)
+    counted = "".join(f"{number}\n" for number in range(1, 30_001))
+    running = RecordFilter((("status", "running"),))
+    seen = {read.find().id}
+
+    for number in range(_KILLS):
+        process = img.start(*build, f"N={number}")
+        time.sleep(chance.uniform(0.2, length))
+        os.killpg(process.pid, signal.SIGKILL) if whole_group else process.kill()
+        process.communicate()
+        assert wait_while(lambda: [each.id for each in read.all(running)]) == []
+        for record in read.all():
+            assert record.status in ("interrupted", "completed")
+            if record.id not in seen:
+                seen.add(record.id)
+                expected = [f"{counted}{number}\n".encode(), f"second {number}\n".encode()]
+                for step in record.steps:
+                    output = b"".join(piece.data for piece in read.output(record, step))
+                    assert step.log is None or expected[step.log].startswith(output)
+
+    assert len(seen) > _KILLS // 4  # killed before they began a record, some leave none
+    img(*build, "N=last")
+    assert img("history", "logs", "2").stdout == f"{counted}last\n"
+    assert len(img("history", "ls", "-q").stdout.split()) <= 100
+    img("prune", "--all")
+    assert [*(img.state / "history").iterdir()] == []
 
 
 def test_a_bake_leaves_one_record_and_nothing_is_recorded_if_not_wanted(

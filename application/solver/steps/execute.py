@@ -9,7 +9,7 @@ from img.application.cancellation import Deadline, StepCanceled
 from img.application.layers.trees import Trees
 from img.application.log import logger
 from img.application.ports.blob_store import BlobStore
-from img.application.ports.executor import Executor
+from img.application.ports.executor import Executor, ProcessNotStarted
 from img.application.ports.layer_archive import LayerArchive, PackedEntry, PackedLayer
 from img.application.ports.snapshotter import Workspace
 from img.application.solver.progress import StepProgress
@@ -140,7 +140,7 @@ class ExecStep(Step):
                 _raise_if_cancelled(progress)
                 if not status.success:
                     raise ProcessFailed(self.operation.argv, status)
-            except (ProcessFailed, ProcessTooSlow) as error:
+            except (ProcessFailed, ProcessTooSlow, ProcessNotStarted) as error:
                 if keep:
                     with suppress(ImgError):  # such as a full disk: the step's own error counts
                         # A step may write a secret to a file that it deletes in the end.

@@ -3,6 +3,7 @@
 import pytest
 
 from img.adapters.terminal.memory import MemoryTerminal
+from img.application.ports.executor import ProcessNotStarted
 from img.application.usecases.debug_step import TerminalChoice
 from img.domain.errors import UsageError
 from img.domain.filesystem.tree import FileTree
@@ -68,6 +69,17 @@ def test_there_is_nothing_before_a_base_image(app: InMemoryApp) -> None:
 
     with pytest.raises(UsageError, match="not on record"):
         run(record, record.instructions[0], ["look"], lambda *_: None, before=True)
+
+
+def test_a_step_that_did_not_start_can_be_entered(app: InMemoryApp) -> None:
+    def missing(_: object) -> None:
+        raise ProcessNotStarted("exec: no such file")
+
+    app.commands["test"] = missing
+    record = app.recorded(DOCKERFILE, {"a": b"a"})
+
+    assert record.failed
+    assert files_at(app, record, record.failed) == {"bin/make", "a", "out"}
 
 
 def test_discarded_changes_cannot_be_entered(app: InMemoryApp) -> None:
