@@ -84,6 +84,7 @@ def batch_cluster(
     else:
         directives += _NO_OUTPUT[kind]
     return cluster(
+        name=kind,  # workers are slurm-0, slurm-1 …
         n_workers=settings.workers,
         job_cls=job,
         img=shlex.join(command),
