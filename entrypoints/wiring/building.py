@@ -6,11 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from img import __version__
-from img.domain.go.booleans import parse_boolean
 from img.entrypoints import trace
 from img.entrypoints.lazy import lazy, lazy_imports
-from img.entrypoints.settings import host_platform
 from img.entrypoints.wiring.injection import Wiring, attributes_of, providers, select
 from img.entrypoints.wiring.setup import Setup
 
@@ -27,22 +24,12 @@ with lazy_imports(__name__):
     from img.adapters.vertex_workers.threads import ThreadWorkers
     from img.adapters.web.requests import RequestsWebFetcher
     from img.adapters.working_copy.git import GitWorkingCopies
-    from img.application.attestations.take_account import TakeAccount
-    from img.application.cache_export.export import ExportCache
-    from img.application.cache_export.export_all import ExportCaches
-    from img.application.cache_export.mounts import PackCacheMounts
-    from img.application.cache_import.imported import ImportedCaches
-    from img.application.cache_import.read import CacheReader
-    from img.application.cache_import.remote import RemoteCacheReader
     from img.application.layers.shared import ShareLayers
     from img.application.outputs.assemble import Assemble
-    from img.application.outputs.attest import Attest
     from img.application.outputs.check_results import CheckResults
     from img.application.outputs.deliver import DeliverOutputs
     from img.application.outputs.images import DeliverImages
     from img.application.outputs.recompress import LayerVariants
-    from img.application.outputs.run_scanner import RunScanner
-    from img.application.outputs.scan import ScanImages
     from img.application.outputs.squash import SquashLayers
     from img.application.planning.analyse import AnalyseDockerfile
     from img.application.planning.resolve import ResolveBases
@@ -73,32 +60,20 @@ with lazy_imports(__name__):
     from img.application.usecases.fetch_definition import FetchDefinition
     from img.application.usecases.lock_build import LockBuild
     from img.application.usecases.solve_task import SolveTask
-    from img.domain.attestations.provenance import base36
+    from img.entrypoints.wiring.attestations import attestations, take_account
+    from img.entrypoints.wiring.build_caches import export_caches, imported_caches
     from img.entrypoints.wiring.clusters import cluster_of, use_of, workers_of
 
 if TYPE_CHECKING:
-    from img.application.layers.on_demand import ImportedLayers
+    from img.application.cache_import.imported import ImportedCaches
     from img.application.outputs.solved import Solved
-    from img.application.packages.find import FindPackages
-    from img.application.ports.blob_origins import BlobOrigins
-    from img.application.ports.blob_store import BlobStore
     from img.application.ports.build_context import ContextSource
-    from img.application.ports.clock import Clock
-    from img.application.ports.executor import Executor
     from img.application.ports.file_digest_store import FileDigestStore
-    from img.application.ports.image_layout import LayoutWriter
-    from img.application.ports.index_store import IndexStore
     from img.application.ports.layer_archive import LayerArchive
-    from img.application.ports.progress_sink import ProgressSink
-    from img.application.ports.registry import Registry
-    from img.application.ports.remote_cache import RemoteCaches
     from img.application.ports.scratch_space import ScratchSpace
     from img.application.ports.vertex_workers import VertexWorkers
-    from img.application.ports.working_copy import WorkingCopies
     from img.application.solver.cluster_use import ClusterUse
     from img.application.solver.observer import StepObserver
-    from img.application.transfer.blobs import Transfer
-    from img.application.transfer.copy_layout import CopyFromLayout
     from img.application.transfer.pins import Pins
     from img.application.transfer.source_guard import SourceGuard
     from img.application.usecases.prune import KeepTidy
@@ -112,34 +87,6 @@ if TYPE_CHECKING:
 
 
 _STEPS = 8  # of a build at the same time, in this process (application/solver/schedule.py)
-
-
-def _imported(
-    registry: Registry,
-    remotes: RemoteCaches,
-    layers: ImportedLayers,
-    copy: CopyFromLayout,
-    transfer: Transfer,
-    indexes: IndexStore,
-    archive: LayerArchive,
-    origins: BlobOrigins,
-    progress: ProgressSink,
-    namespace: str,
-) -> ImportedCaches:
-    remote = RemoteCacheReader(
-        remotes=remotes, blobs=copy.blobs, indexes=indexes, archive=archive, progress=progress
-    )
-    reader = CacheReader(
-        registry=registry,
-        remote=remote,
-        copy=copy,
-        transfer=transfer,
-        indexes=indexes,
-        archive=archive,
-        origins=origins,
-        progress=progress,
-    )
-    return ImportedCaches(reader=reader, layers=layers, progress=progress, variant=namespace)
 
 
 def _local_contexts(
@@ -173,70 +120,6 @@ def _tidy(setup: Setup, keep_tidy: Callable[[], KeepTidy]) -> Callable[..., None
 def _imported_mounts(imported: ImportedCaches) -> Callable[[str], Layer | None]:
     """Return a function from the name of a cache mount to its imported files."""
     return lambda name: imported.mount(name)  # noqa: PLW0108 (the attribute makes a LazyObject's object)
-
-
-def _export_caches(
-    registry: Registry,
-    remotes: RemoteCaches,
-    layouts: LayoutWriter,
-    transfer: Transfer,
-    mount: PrepareMounts,
-    assemble: Assemble,
-    imported: ImportedCaches,
-    progress: ProgressSink,
-) -> ExportCaches:
-    export = ExportCache(
-        registry=registry,
-        remotes=remotes,
-        layouts=layouts,
-        transfer=transfer,
-        blobs=assemble.blobs,
-        progress=progress,
-        fetch=imported.fetched,
-        recompress=assemble.variants.recompressed,
-        variant=imported.variant,
-    )
-    pack = PackCacheMounts(
-        mount=mount,
-        caches=mount.caches,
-        archive=mount.copy.archive,
-        blobs=assemble.blobs,
-        progress=progress,
-    )
-    return ExportCaches(assemble=assemble, export=export, pack_mounts=pack, more_keys=imported.keys)
-
-
-def _take_account(copies: WorkingCopies, clock: Clock) -> TakeAccount:
-    said = parse_boolean(os.environ.get("BUILDX_GIT_INFO", ""))
-    return TakeAccount(
-        working_copies=copies,
-        clock=clock,
-        new_id=lambda: base36(int.from_bytes(os.urandom(16), "big")),
-        tool_version=f"img-{__version__}",
-        has_vcs=said is not False,
-    )
-
-
-def _attest(
-    blobs: BlobStore,
-    packages: Callable[[], FindPackages],
-    resolve: ResolveBases,
-    roots: Roots,
-    executor: Executor,
-    progress: ProgressSink,
-) -> Attest:
-    modes = {"disabled": "", "false": "", "max": "max"}
-    mode = modes.get(os.environ.get("BUILDX_METADATA_PROVENANCE", "").lower(), "min")
-    scanner = RunScanner(
-        resolve=resolve,
-        roots=roots,
-        executor=executor,
-        progress=progress,
-        platform=host_platform(),
-        tool_version=__version__,
-    )
-    scan = ScanImages(packages=packages(), run_scanner=scanner, tool_version=__version__)
-    return Attest(blobs=blobs, scan=scan, metadata_mode=mode)
 
 
 def _observer(setup: Setup, recorder: StepObserver) -> StepObserver:
@@ -337,7 +220,7 @@ class Building(Wiring):
             clock=system.clock,
         )
         self.imported = providers.Singleton(
-            lazy(_imported),
+            lazy(imported_caches),
             registries.registry,
             self.remote_caches,
             images.imported_layers,
@@ -502,11 +385,9 @@ class Building(Wiring):
             ),
         )
         self.working_copies = providers.Singleton(lazy(GitWorkingCopies), os.environ)
-        self.take_account = providers.Factory(
-            lazy(_take_account), self.working_copies, system.clock
-        )
+        self.take_account = providers.Factory(lazy(take_account), self.working_copies, system.clock)
         self.attest = providers.Factory(
-            lazy(_attest),
+            lazy(attestations),
             storage.blobs,
             images.find_packages.provider,
             self.resolve,
@@ -542,7 +423,7 @@ class Building(Wiring):
             places=system.output_files,
             imported=self.imported,
             export_caches=providers.Factory(
-                lazy(_export_caches),
+                lazy(export_caches),
                 registries.registry,
                 self.remote_caches,
                 storage.layout_writer,
