@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from img.application.housekeeping.collect import Collect
 from img.application.log import logger
 from img.application.ports.file_digest_store import FileDigestStore
 from img.application.ports.image_store import ImageNotFound, ImageStore
-from img.application.transfer.stored_referrers import StoredReferrers
 from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
 from img.domain.oci.descriptor import Descriptor
 from img.domain.retention import PrunePolicy
 from img.domain.usage import Kind, UsedItem
+
+if TYPE_CHECKING:  # few stores have any
+    from img.application.transfer.stored_referrers import StoredReferrers
 
 log = logger("housekeeping")
 
@@ -32,7 +35,7 @@ class Prune:
 
     collect: Collect
     images: ImageStore
-    referrers: StoredReferrers
+    referrers: "StoredReferrers"
     digests: FileDigestStore
     compact: Callable[[], object]  # compacts the database
 
