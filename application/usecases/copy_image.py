@@ -1,13 +1,14 @@
 """Copying of images from one place to another."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from img.application.ports.clock import Clock
 from img.application.ports.exporter import ArchivedImage, Exporter
 from img.application.ports.image_layout import LayoutWriter
-from img.application.ports.image_store import ImageStore
+from img.application.ports.image_store import ImageNotFound, ImageStore
 from img.application.ports.output_files import OutputFiles
-from img.application.ports.registry import RegistryContents
+from img.application.ports.registry import ManifestUnknown, RegistryContents
 from img.application.ports.state_lock import StateLock
 from img.application.transfer.catalog import Catalog
 from img.application.transfer.gather_image import GatherImage, OpenFile
@@ -24,6 +25,7 @@ from img.domain.oci.descent import MOST_DOCUMENTS, descend, manifest_for
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
+from img.domain.signing.places import ATTESTATION_SUFFIX, SIGNATURE_SUFFIX, tag_of
 
 _LATEST = "latest"
 
@@ -80,7 +82,30 @@ class CopyImage:
                     case StoredPlace(), RegistryPlace() | StoredPlace():
                         for referrer in self.referrers(copied):
                             self._write_referrer(referrer, target)
+                if referrers:
+                    self._copy_tagged_signatures(copied, source, target)
         return written
+
+    def _copy_tagged_signatures(
+        self, image: Descriptor, source: ImagePlace, target: ImagePlace
+    ) -> None:
+        """Copy signatures and attestations that have tags, between registries and the store."""
+        there, here = _repository_of(source), _repository_of(target)
+        if there is None or here is None:
+            return
+        for document in descend(image, self._children):
+            for suffix in (SIGNATURE_SUFFIX, ATTESTATION_SUFFIX):
+                tag = tag_of(document.digest, suffix)
+                with suppress(ManifestUnknown, ImageNotFound):
+                    if isinstance(source, RegistryPlace):
+                        whole = not isinstance(target, RegistryPlace)
+                        found = self.gather.of_registry(there.with_tag(tag), whole=whole)
+                    else:
+                        found = self.images.get(there.with_tag(tag)).target
+                    if isinstance(target, RegistryPlace):
+                        self.publish(found, here.with_tag(tag), partially=False)
+                    else:
+                        self.images.put(here.with_tag(tag), found, self.clock.now())
 
     def _write(self, image: Descriptor, target: ImagePlace) -> Descriptor:
         match target:
@@ -142,6 +167,17 @@ class CopyImage:
                 self.publish(referrer, reference.with_digest(referrer.digest), partially=False)
             case StoredPlace():
                 self.images.put(referrer.digest, referrer, self.clock.now())
+
+
+def _repository_of(place: ImagePlace) -> ImageReference | None:
+    """Return the name of an image in a registry or in the store, None for other places and IDs."""
+    match place:
+        case RegistryPlace(reference):
+            return reference
+        case StoredPlace(name):
+            return name.reference
+        case _:
+            return None
 
 
 def _check(target: ImagePlace) -> None:

@@ -7,18 +7,18 @@ from img.application.ports.signing_keys import Signer
 from img.application.ports.state_lock import StateLock
 from img.application.signatures.keep import KeepSignatures
 from img.application.transfer.catalog import Catalog
+from img.application.usecases.list_attestations import FoundAttestation, ListAttestations
 from img.application.usecases.verify_image import PlaceOfSignatures
+from img.domain.attestations.statement import STATEMENT_MEDIA_TYPE
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import UsageError
-from img.domain.image_place import ImagePlace, StoredPlace
+from img.domain.image_place import ImagePlace, RegistryPlace, StoredPlace
 from img.domain.oci import media_types
-from img.domain.oci.codec import decode_index
+from img.domain.oci.codec import decode_index, media_type_of
 from img.domain.oci.descent import descend
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
-from img.domain.signing import attestation_manifests
-from img.domain.signing.candidate import LARGEST
 from img.domain.signing.claim import Claim
 from img.domain.signing.places import SignatureForm
 from img.domain.signing.statement import Statement, about, signature_statement, statement_of
@@ -40,7 +40,7 @@ class SigningRequest:
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
     recursive: bool = False  # of an index its manifests too
     predicate: Predicate | None = None  # sign a statement in place of the image
-    attestations: bool = False  # sign the statements in the image's index instead
+    attestations: bool = False  # sign those that are stored beside the image instead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,7 @@ class SignImage:
 
     place: PlaceOfSignatures
     keep: KeepSignatures
+    attestations: ListAttestations
     catalog: Catalog
     lock: StateLock
 
@@ -69,10 +70,14 @@ class SignImage:
         stored = isinstance(place, StoredPlace)
         if stored and request.form is not SignatureForm.TAG:
             raise UsageError("only a registry has referrers", hint="leave --as out")
+        found: Sequence[tuple[FoundAttestation, bytes]] = ()
+        if request.attestations and isinstance(place, RegistryPlace | StoredPlace):
+            found = self._attestations(place)
         with self.lock.working():
             repository, target = self.place(place)
             # All of them are read before the first is signed.
-            statements = [*self._statements(repository, target, request)]
+            statements = [*self._of_predicate(repository, target, request)]
+            statements += [self._about(repository, *each) for each in found]
             if request.attestations or request.predicate is not None:
                 for subject, payload in statements:
                     self.keep.statement(
@@ -116,37 +121,41 @@ class SignImage:
             return ()
         return decode_index(self.catalog.read(document)).manifests
 
-    def _statements(
+    def _of_predicate(
         self, repository: ImageReference, target: Descriptor, request: SigningRequest
     ) -> Iterator[tuple[Descriptor, bytes]]:
-        name = repository.repository
         if (own := request.predicate) is not None:
+            name = repository.repository
             for subject in self._subjects(target, request):
                 yield subject, statement_of(name, subject.digest, own.type, own.content)
-        elif request.attestations:
-            found = [*self._of_index(repository, target)]
-            if not found:
-                raise UsageError(
-                    f"{repository.familiar} has no attestations in its index",
-                    hint="sign a statement of your own with --predicate FILE",
-                )
-            yield from found
 
-    def _of_index(
-        self, repository: ImageReference, target: Descriptor
-    ) -> Iterator[tuple[Descriptor, bytes]]:
-        if target.media_type not in media_types.INDEXES:
-            return
-        find = self.keep.find
-        for image, manifest in attestation_manifests.pairs_of(
-            decode_index(self.catalog.read(target))
-        ):
-            subject = Descriptor(media_type=image.media_type, digest=image.digest, size=image.size)
-            for layer in attestation_manifests.statements_of(find.layers(repository, manifest)):
-                if layer.size > LARGEST:
-                    raise UsageError(f"the statement {layer.digest} is too large to be signed")
-                content = find.transfer.pull_blob(repository, layer)
-                yield subject, about(content, repository.repository, subject.digest)
+    def _attestations(
+        self, place: RegistryPlace | StoredPlace
+    ) -> Sequence[tuple[FoundAttestation, bytes]]:
+        """Return the statements and documents about an image. Raises UsageError for none."""
+        found = [
+            (each, self.attestations.content(place, each)) for each in self.attestations(place)
+        ]
+        if not found:
+            raise UsageError(
+                f"{place} has no attestations", hint="sign a statement of your own with --predicate"
+            )
+        return found
+
+    def _about(
+        self, repository: ImageReference, found: FoundAttestation, content: bytes
+    ) -> tuple[Descriptor, bytes]:
+        """Return the image and the statement; a document becomes a statement."""
+        document = self.catalog.read(
+            Descriptor(media_type=media_types.OCI_MANIFEST, digest=found.image, size=0)
+        )
+        subject = Descriptor(
+            media_type=media_type_of(document), digest=found.image, size=len(document)
+        )
+        name = repository.repository
+        if found.blob.media_type == STATEMENT_MEDIA_TYPE:
+            return subject, about(content, name, found.image)
+        return subject, statement_of(name, found.image, found.predicate_type, content)
 
 
 def _signed(repository: ImageReference, subject: Descriptor, payload: bytes) -> Signed:

@@ -1,7 +1,9 @@
 """Verification of images."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import field
+from typing import BinaryIO
 
 from img.application.ports.signing_keys import Verifier
 from img.application.ports.state_lock import StateLock
@@ -13,6 +15,7 @@ from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.image_place import ImagePlace, RegistryPlace, StoredPlace
 from img.domain.oci.descriptor import Descriptor
+from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 from img.domain.signing.candidate import Asked, Candidate
 
@@ -33,14 +36,17 @@ class PlaceOfSignatures:
     gather: GatherImage
     find: FindImage
 
-    def __call__(self, place: ImagePlace) -> tuple[ImageReference, Descriptor]:
+    def __call__(
+        self, place: ImagePlace, platform: Platform | None = None
+    ) -> tuple[ImageReference, Descriptor]:
         """Return the repository and the manifest or index of the image at ``place``.
 
-        Raises UsageError, ImageNotFound, RegistryError.
+        With ``platform`` it is the manifest for that. Raises UsageError, ImageNotFound,
+        NoPlatformMatch, RegistryError.
         """
         match place:
             case RegistryPlace(reference):
-                return reference, self.gather.of_registry(reference, whole=False)
+                return reference, self.gather.of_registry(reference, platform, whole=False)
             case StoredPlace(name):
                 found = self.find(name)
                 names = [found.reference_for(name), *found.references]
@@ -50,12 +56,16 @@ class PlaceOfSignatures:
                         f"{place} has no name, and signatures are kept beside a name",
                         hint="give it one with `img tag`",
                     )
-                return known, found.target
+                return known, self.gather(place, platform, open_file=_no_file, whole=False)
             case _:
                 raise UsageError(
                     f"{place} has no place for signatures",
                     hint="use NAME, of a registry, or store:NAME",
                 )
+
+
+def _no_file(path: str) -> AbstractContextManager[BinaryIO]:
+    raise AssertionError(f"{path}: only archives are files")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +83,14 @@ class VerifyImage:
         *,
         annotations: Mapping[str, str],
         predicate_type: str = "",
+        platform: Platform | None = None,
     ) -> VerifiedImage:
         """Return the signatures, or the attestations of a type, that hold.
 
         Raises NotTrusted, UsageError, ImageNotFound, RegistryError.
         """
         with self.lock.working():
-            repository, target = self.place(place)
+            repository, target = self.place(place, platform)
             asked = Asked(
                 digest=target.digest, annotations=annotations, predicate_type=predicate_type
             )

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import field
 
+from img.domain.attestations.statement import STATEMENT_MEDIA_TYPE
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.json_text import InvalidJson, parse_json
 from img.domain.oci.fields import Fields, compact
 
-MEDIA_TYPE = "application/vnd.in-toto+json"
+MEDIA_TYPE = STATEMENT_MEDIA_TYPE
 _TYPE = "https://in-toto.io/Statement/v1"
 _TYPES = (_TYPE, "https://in-toto.io/Statement/v0.1")
 _NAME = "in-toto statement"

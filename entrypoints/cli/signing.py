@@ -19,6 +19,7 @@ from img.entrypoints.cli.options import RegistryOptions, Texts, option
 from img.entrypoints.cli.output import say, say_text
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Needs, Session
+from img.entrypoints.settings import host_platform
 
 if TYPE_CHECKING:
     from img.application.usecases.sign_image import Predicate
@@ -72,7 +73,8 @@ def sign(
         ),
     ] = "tag",
     attestations: Annotated[
-        bool, option("--attestations", says="Sign the statements in the index of the image.")
+        bool,
+        option("--attestations", says="Sign the attestations that are stored beside the image."),
     ] = False,
     predicate: Annotated[
         str, option("--predicate", says="Sign this predicate of the image (JSON).", value="FILE")
@@ -118,6 +120,10 @@ def verify(
     key: Key = "",
     annotations: Annotations = None,
     type_: Type = "",
+    platform: Annotated[
+        str,
+        option("--platform", says="Verify the image of an index for this one.", value="OS/ARCH"),
+    ] = "",
     quiet: options.Quiet = False,
 ) -> None:
     """Verify that an image has a signature by a key, or an attestation of a type.
@@ -125,19 +131,27 @@ def verify(
     What is signed is printed as a list in JSON.
     """
     place = _place(words)
+    from img.domain.platform import parse_platforms
     from img.domain.signing.statement import parse_annotations, predicate_type_of
 
     wanted = predicate_type_of(type_) if type_ else ""
     if wanted and annotations:
         raise UsageError("only signatures of images have annotations")
     asked: Mapping[str, str] = parse_annotations(annotations or [])
+    on = parse_platforms(platform, host_platform()) if platform else ()
+    if len(on) > 1:
+        raise UsageError("--platform takes one platform here")
     content = read_key(key)
     access = registries.access(registries_of([place]))
     with session.open(quiet=quiet, access=access) as container:
         with naming(key):
             verifier = container.images.signing_keys().verifier(content)
         found = container.images.verify_image()(
-            place, verifier, annotations=asked, predicate_type=wanted
+            place,
+            verifier,
+            annotations=asked,
+            predicate_type=wanted,
+            platform=on[0] if on else None,
         )
     if quiet:
         return

@@ -258,6 +258,7 @@ class Images(Wiring):
                 images=storage.images,
                 clock=system.clock,
             ),
+            attestations=self.list_attestations,
             catalog=self.catalog,
             lock=storage.lock,
         )

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import BinaryIO
 
 import pytest
 
@@ -61,12 +63,14 @@ def _verify(
     key: Verifier | None = None,
     annotations: Mapping[str, str] | None = None,
     predicate_type: str = "",
+    platform: Platform | None = None,
 ) -> VerifiedImage:
     return app.container.images.verify_image()(
         parse_image_place(place),
         key or _verifier(),
         annotations=annotations or {},
         predicate_type=predicate_type,
+        platform=platform,
     )
 
 
@@ -233,6 +237,31 @@ def test_stored_images_have_their_signatures_in_the_store(app: InMemoryApp) -> N
         _sign(app, "oci:somewhere")
 
 
+@pytest.mark.parametrize("form", list(SignatureForm))
+def test_signatures_are_copied_with_their_image(app: InMemoryApp, form: SignatureForm) -> None:
+    _sign(app, form=form)
+    copy = app.container.images.copy_image()
+
+    def copied(source: str, target: str, *, referrers: bool = True) -> None:
+        places = parse_image_place(source), [parse_image_place(target)]
+        copy(*places, open_file=_no_file, referrers=referrers)
+
+    copied(_NAME, "b.example/app:2", referrers=False)
+    with pytest.raises(NotTrusted):
+        _verify(app, "b.example/app:2")
+    copied(_NAME, "b.example/app:2")
+    assert _verify(app, "b.example/app:2").signatures
+    if form is SignatureForm.TAG:
+        copied(_NAME, "store:local:2")
+        assert _verify(app, "store:local:2").signatures
+        copied("store:local:2", "c.example/app:3")
+        assert _verify(app, "c.example/app:3").signatures
+
+
+def _no_file(path: str) -> AbstractContextManager[BinaryIO]:
+    raise AssertionError(path)
+
+
 def test_an_image_without_a_name_has_no_place_for_signatures(app: InMemoryApp) -> None:
     built = app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=[])
 
@@ -270,9 +299,36 @@ def test_statements_of_an_index_are_signed(app: InMemoryApp) -> None:
     assert (made.digest, made.predicate_type) == (image.digest, _SPDX)
     (found,) = _verify(app, f"r.example/app@{image.digest}", predicate_type=_SPDX).signatures
     assert json.loads(found.payload)["predicate"] == {"a": 1}
+    (found,) = _verify(app, predicate_type=_SPDX, platform=HERE).signatures
+    assert json.loads(found.payload)["predicate"] == {"a": 1}
+    with pytest.raises(NotTrusted, match="no attestation"):  # of the index itself
+        _verify(app, predicate_type=_SPDX)
     app.publish(_NAME, {"a": b"1"})
     with pytest.raises(UsageError, match="no attestations"):
         _sign(app, attestations=True)
+
+
+def test_a_document_that_refers_to_an_image_is_signed_as_a_statement(app: InMemoryApp) -> None:
+    name = ImageReference.parse(_NAME)
+    image, text = app.registry.resolve(name), b'{"spdxVersion":"SPDX-2.3"}'
+    config = Descriptor(
+        media_type=media_types.OCI_EMPTY, digest=app.registry.add_blob(name, b"{}"), size=2
+    )
+    layer = Descriptor(
+        media_type="application/spdx+json",
+        digest=app.registry.add_blob(name, text),
+        size=len(text),
+    )
+    content = encode_manifest(Manifest(config=config, layers=(layer,), subject=image))
+    app.registry.push_manifest(
+        name.with_digest(Digest.of(content)), content, media_types.OCI_MANIFEST
+    )
+
+    (made,) = _sign(app, attestations=True)
+
+    assert (made.digest, made.predicate_type) == (image.digest, _SPDX)
+    (found,) = _verify(app, predicate_type=_SPDX).signatures
+    assert json.loads(found.payload)["predicate"] == {"spdxVersion": "SPDX-2.3"}
 
 
 def _with_statement(app: InMemoryApp, image: Descriptor, text: bytes) -> None:
@@ -285,6 +341,7 @@ def _with_statement(app: InMemoryApp, image: Descriptor, text: bytes) -> None:
         media_type="application/vnd.in-toto+json",
         digest=app.registry.add_blob(name, text),
         size=len(text),
+        annotations={"in-toto.io/predicate-type": _SPDX},
     )
     content = encode_manifest(Manifest(config=config, layers=(layer,)))
     digest = app.registry.push_manifest(
