@@ -8,7 +8,7 @@ from img.domain.digest import Digest
 from img.domain.oci.chain import Layer
 from img.domain.oci.config import ImageConfig
 from img.domain.platform import Platform
-from img.domain.process import Network, Ulimit
+from img.domain.process import Network, Ulimit, Volume
 from img.domain.pull_policy import PullPolicy
 
 
@@ -31,6 +31,7 @@ class BuildRequest:
     shm_size: int = 64 << 20  # bytes
     ulimits: tuple[Ulimit, ...] = ()
     contexts: Mapping[str, str] = field(default_factory=dict, hash=False)  # --build-context
+    volumes: tuple[Volume, ...] = ()
     multi_platform: bool = False  # names in progress output contain the platform
 
     def ignores_cache(self, stage: str) -> bool:

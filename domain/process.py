@@ -35,6 +35,19 @@ class BindMount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A directory or file of the host that the user gives to all RUN of a build."""
+
+    source: str  # absolute, on the host, without links
+    target: str  # absolute, in the root
+    read_only: bool
+    # Its inode decides: the path may lead through another volume, where a step may replace a part.
+    device: int
+    inode: int
+    state: str = ""  # a digest of the state of its files; "" if results must not be cached
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TmpfsMount:
     """An empty file system in memory at ``target``."""
 
@@ -118,7 +131,7 @@ class Resolver:
         return host if not replaced else _joined(new, host, replaced)
 
 
-ProcessMount = BindMount | TmpfsMount | FileMount | TreeMount
+ProcessMount = BindMount | Volume | TmpfsMount | FileMount | TreeMount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

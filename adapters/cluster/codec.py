@@ -128,6 +128,8 @@ def decode_task(text: str) -> VertexTask:
 
 
 def _task(record: _Task) -> VertexTask:
+    if isinstance(record.operation, Exec) and record.operation.volumes:
+        raise BadRecord("a task with files of the worker")
     return VertexTask(
         name=record.name,
         operation=record.operation,

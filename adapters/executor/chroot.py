@@ -5,7 +5,7 @@ import os
 from img.adapters.executor.launch import Launch, LaunchMode
 from img.adapters.linux.changed_roots import RootsNotChangeable, require_changeable_roots
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
-from img.domain.process import DirectoryRoot, Network, Process, Root
+from img.domain.process import DirectoryRoot, Network, Process, Root, Volume
 
 
 class ChrootLauncher:
@@ -45,6 +45,13 @@ def refuse_what_needs_namespaces(executor: str, process: Process, root: Root) ->
             " noexec",
             hint="choose a state directory elsewhere with --state",
         )
+    for mount in process.mounts:
+        if isinstance(mount, Volume) and (executor == "chroot" or mount.read_only):
+            what = f"keep {mount.target} read-only" if executor == "proot" else "mount volumes"
+            raise ProcessNotStarted(
+                f"the executor {executor} cannot {what} (--volume)",
+                hint="run img where it may make namespaces: see `img doctor`",
+            )
     if process.userns:
         raise ProcessNotStarted(
             f"the executor {executor} cannot allow user namespaces (--allow=userns)",

@@ -30,6 +30,7 @@ from img.domain.process import (
     Root,
     TmpfsMount,
     TreeMount,
+    Volume,
 )
 
 _INSIDE = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_SYMLINKS
@@ -142,6 +143,8 @@ class MountSubstitutes:
                 self.directory(mount.target, mount.mode)
             case BindMount():
                 self._put(mount.source, mount.target, copy=mount.read_only)
+            case Volume():  # refused before (chroot.py)
+                raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
             case TreeMount():
                 self._put(path_in(mount.root, mount.source), mount.target, copy=False)
 

@@ -27,6 +27,7 @@ from img.domain.process import (
     Root,
     TmpfsMount,
     TreeMount,
+    Volume,
 )
 
 _OWN_SERVER = b"10.0.2.3"  # slirp4netns(1): it forwards to the host's resolver
@@ -204,6 +205,14 @@ def _mount_one(points: MountPoints, scratch: Scratch, mount: ProcessMount) -> No
             attributes = MOUNT_ATTR_NODEV | (MOUNT_ATTR_RDONLY if mount.read_only else 0)
             tree = _copy_of(mount.source, attributes)
             _attach(tree, points.open(mount.target, directory=directory))
+        case Volume():
+            source = open_volume(mount)
+            tree = syscalls.open_tree(_on(source))
+            directory = stat.S_ISDIR(os.fstat(source).st_mode)
+            os.close(source)
+            attributes = MOUNT_ATTR_RDONLY if mount.read_only else 0
+            _protect(tree, attributes | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID)
+            _attach(tree, points.open(mount.target, directory=directory))
         case TmpfsMount():
             options = f"mode={mount.mode:o}" + (f",size={mount.size}" if mount.size else "")
             target = points.open(mount.target, directory=True)
@@ -217,6 +226,31 @@ def _mount_one(points: MountPoints, scratch: Scratch, mount: ProcessMount) -> No
             file = scratch.file(mount.content, mount.mode, mount.uid, mount.gid)
             _protect(file, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
             _attach(file, points.open(mount.target, directory=False))
+
+
+def open_volume(mount: Volume) -> int:
+    """Return an O_PATH descriptor of the source of a volume. Raises ProcessNotStarted, OSError.
+
+    A step may have replaced a part of the path if it lies in another volume.
+    """
+    top = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        source = syscalls.openat2(
+            top, mount.source, os.O_PATH, resolve=syscalls.RESOLVE_NO_SYMLINKS
+        )
+    except OSError as error:
+        raise _replaced(mount) from error
+    finally:
+        os.close(top)
+    found = os.fstat(source)
+    if (found.st_dev, found.st_ino) != (mount.device, mount.inode):
+        os.close(source)
+        raise _replaced(mount)
+    return source
+
+
+def _replaced(mount: Volume) -> ProcessNotStarted:
+    return ProcessNotStarted(f"the volume {mount.source} was replaced during the build")
 
 
 def _copy_below(root: Root, source: str) -> int:

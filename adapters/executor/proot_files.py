@@ -12,7 +12,7 @@ from img.adapters.executor.launch import Launch
 from img.adapters.executor.mount_substitutes import path_in
 from img.adapters.linux import landlock, proot_program, syscalls
 from img.adapters.linux.landlock import Access
-from img.domain.process import BindMount, DirectoryRoot, TreeMount
+from img.domain.process import BindMount, DirectoryRoot, TreeMount, Volume
 
 # The host's programs, such as PRoot, and their libraries.
 _PROGRAMS = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache")
@@ -64,6 +64,8 @@ def _reached(launch: Launch, loaders: str) -> Iterator[tuple[str, Access]]:
         match mount:
             case BindMount(source=source, read_only=read_only):
                 yield source, landlock.READING if read_only else landlock.ALL
+            case Volume(source=source):
+                yield source, landlock.ALL
             case TreeMount(root=root, source=source, read_only=read_only):
                 yield path_in(root, source), landlock.READING if read_only else landlock.ALL
             case _:

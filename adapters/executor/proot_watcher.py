@@ -26,7 +26,7 @@ from img.adapters.executor.first_process import (
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.mount_points import MountPoints
 from img.adapters.executor.mount_substitutes import path_in
-from img.adapters.executor.mounts import hosts_file, named, resolver_file
+from img.adapters.executor.mounts import hosts_file, named, open_volume, resolver_file
 from img.adapters.executor.proot_files import confine_to_files
 from img.adapters.executor.reports import MountPoint, Starting
 from img.adapters.executor.signals import reset_signals
@@ -50,6 +50,7 @@ from img.domain.process import (
     ProcessMount,
     TmpfsMount,
     TreeMount,
+    Volume,
 )
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
@@ -273,6 +274,9 @@ def _source(own: "_OwnFiles", mount: ProcessMount) -> str:
             return own.directory(mount.mode)
         case BindMount():
             os.stat(mount.source)
+            return mount.source
+        case Volume():
+            os.close(open_volume(mount))
             return mount.source
         case TreeMount():
             return path_in(mount.root, mount.source)

@@ -93,7 +93,8 @@ def is_movable(step: Step) -> bool:
         case CopyStep():
             return all(isinstance(each, Stack) for each in step.sources)
         case ExecStep(operation=operation):
-            return not any(mount.type in _OF_CLIENT for mount in operation.mounts)
+            own = any(mount.type in _OF_CLIENT for mount in operation.mounts)
+            return not own and not operation.volumes
         case _:
             return False
 

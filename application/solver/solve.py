@@ -31,7 +31,7 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError, SourceError
 from img.domain.graph.cache_key import definition_key
-from img.domain.graph.operations import FetchGit, FetchUrl
+from img.domain.graph.operations import Exec, FetchGit, FetchUrl
 from img.domain.graph.vertex import Graph, Plan, Vertex
 from img.domain.oci.chain import Layer
 
@@ -333,5 +333,8 @@ class _Solving:
 
     def _remember(self, record: CacheRecord, definition: Digest, *contents: Digest) -> CacheRecord:
         record = replace(record, made_from=provenance_of(self.root, self.inputs[1:]))
+        operation = self.vertex.operation
+        if isinstance(operation, Exec) and not operation.is_cacheable:
+            return record
         self.build.parts.lookup.remember(record, *contents, definition=definition)
         return record

@@ -6,6 +6,7 @@ from threading import Event
 
 from img.application.ports.build_context import ContextSource
 from img.application.ports.executor import OutputSink
+from img.application.ports.host_volumes import HostVolumes
 from img.application.ports.terminal import Terminal
 from img.application.solver.results import ContextFiles, Result, Stack
 from img.application.solver.steps.execute import ExecuteProcess, process_of
@@ -20,7 +21,8 @@ from img.domain.history.kept_step import UnreadableStep, exec_of
 from img.domain.history.record import BuildRecord, StepRecord, texts_in
 from img.domain.history.step_root import layers_around
 from img.domain.oci.chain import Layer
-from img.domain.process import ExitStatus
+from img.domain.options.volumes import VolumeSpec
+from img.domain.process import ExitStatus, Volume
 
 _SHELL = ("/bin/sh",)
 _SHELLS = frozenset(("ash", "bash", "dash", "fish", "ksh", "mksh", "zsh"))  # that SHELL may name
@@ -57,6 +59,7 @@ class DebugStep:
 
     execute: ExecuteProcess
     contexts: ContextSource
+    volumes: HostVolumes
 
     def __call__(
         self,
@@ -76,7 +79,7 @@ class DebugStep:
         layers = layers_around(record, step, before=before)
         operation, inputs = self._operation(record, step)
         argv = tuple(argv) or self._shell(step, operation, layers)
-        operation = replace(operation, argv=argv)
+        operation = replace(operation, argv=argv, volumes=self._volumes(operation))
         root = Stack(key=Digest.of(b"debug"), layers=layers)
         parts = self.execute
         sources = parts.mount.sources(operation, inputs)
@@ -92,6 +95,13 @@ class DebugStep:
                 process, env={**terminal.variables, **process.env}, terminal=terminal.user.size()
             )
             return parts.executor.run(on_terminal, workspace.root, output, Event(), terminal.user)
+
+    def _volumes(self, operation: Exec) -> tuple[Volume, ...]:
+        """Return the volumes of the step as they are now. Raises VolumeNotFound."""
+        return tuple(
+            self.volumes.find(VolumeSpec(each.source, each.target, each.read_only))
+            for each in operation.volumes
+        )
 
     def _shell(self, step: StepRecord, operation: Exec, layers: Sequence[Layer]) -> tuple[str, ...]:
         """Return the shell of the step, bash if that is sh and bash is there. Raises UsageError."""

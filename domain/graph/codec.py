@@ -9,6 +9,10 @@ from img.domain.digest import Digest
 from img.domain.graph.operations import Operation
 from img.domain.platform import Platform
 
+# Fields that were added to operations later. They are left out if they are empty, so that the keys
+# of other operations stay the same.
+_LATER = frozenset(("volumes",))
+
 Json = Mapping[str, "Json"] | list["Json"] | str | int | bool | None
 
 
@@ -25,7 +29,11 @@ def canonical_json(value: Json) -> bytes:
 
 def _fields(value: object) -> dict[str, Json]:
     assert is_dataclass(value)
-    return {each.name: _encoded(getattr(value, each.name)) for each in fields(value)}
+    return {
+        each.name: _encoded(found)
+        for each in fields(value)
+        if (found := getattr(value, each.name)) or each.name not in _LATER
+    }
 
 
 def _encoded(value: object) -> Json:

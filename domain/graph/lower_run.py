@@ -53,6 +53,7 @@ def lower_run(
         epoch=scope.epoch,
         devices=run.devices,
         platform=state.platform,
+        volumes=scope.request.volumes,
     )
     text = command_text(_summary(run), _masked(state.env, mounts), scope.escape, shell_text=True)
     history = history_of(state, argv)
@@ -63,7 +64,7 @@ def lower_run(
         inputs=(state.root, *lowered.inputs),
         name=name,
         lines=run.lines,
-        ignore_cache=scope.ignore_cache,
+        ignore_cache=scope.ignore_cache or not operation.is_cacheable,
         arguments=tuple(name for name, _ in state.variables.arguments),
     )
     return state.with_history(history, scope.graph.add(vertex))

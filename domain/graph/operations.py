@@ -5,7 +5,7 @@ from img.domain.digest import Digest
 from img.domain.dockerfile.instructions import MountType
 from img.domain.filesystem.file_name import FileName
 from img.domain.platform import Platform
-from img.domain.process import Network, Ulimit
+from img.domain.process import Network, Ulimit, Volume
 
 SANDBOX_HOSTNAME = "buildkitsandbox"  # BuildKit's path; some Dockerfiles test for it
 
@@ -135,6 +135,12 @@ class Exec:
     hostname: str = SANDBOX_HOSTNAME
     devices: tuple[str, ...] = ()  # RUN --device, as written
     platform: Platform | None = None  # the platform of the programs; None: that of this machine
+    volumes: tuple[Volume, ...] = ()
+
+    @property
+    def is_cacheable(self) -> bool:
+        """False if it sees files of the host that may change, or that it may change."""
+        return all(volume.state for volume in self.volumes)
 
 
 Operation = (

@@ -13,7 +13,7 @@ FileChanges = Callable[[Layer, Layer, str, str], Sequence[str] | None]
 """Returns the changes between two layers below a destination (file_changes.py), None if unknown."""
 
 _FOUND = (Outcome.DONE, Outcome.CACHED)
-_APART = ("operation", "env", "mounts", "platform", "argv", "hidden_env")
+_APART = ("operation", "env", "mounts", "volumes", "platform", "argv", "hidden_env")
 _PULLED = "PullBase"
 
 
@@ -56,6 +56,8 @@ class Explain:
             return Explanation(step=step, reasons=())
         if facts.operation.get("operation") == _PULLED:
             return next(self._base(step, facts), Explanation(step=step, reasons=()))
+        if (volume := _uncacheable(facts.operation.get("volumes"))) is not None:
+            return Explanation(step=step, reasons=(f"the files of volume {volume} may change",))
         if facts.ignore_cache:
             return Explanation(step=step, reasons=("--no-cache",))
         if same := self.earlier.same(facts):
@@ -138,6 +140,7 @@ class Explain:
         names = {*past.facts.arguments, *facts.arguments}
         yield from _variables(_pairs(old.get("env")), _pairs(new.get("env")), names)
         yield from _mounts(old.get("mounts"), new.get("mounts"))
+        yield from _volumes(old.get("volumes"), new.get("volumes"))
         if not has_text(past, step, facts):
             yield f"instruction text: {past.step.text} → {step.text}"
             return
@@ -205,6 +208,23 @@ def _mounts(old: object, new: object) -> Iterator[str]:
             names = [n for n in after[target] if before[target].get(n) != after[target].get(n)]
             changes = (f"{n} {before[target].get(n)} → {after[target].get(n)}" for n in names)
             yield f"mount {target}: {', '.join(changes)}"
+
+
+def _volumes(old: object, new: object) -> Iterator[str]:
+    before, after = _by_target(old), _by_target(new)
+    for target in [*after, *(each for each in before if each not in after)]:
+        if target not in before:
+            yield f"volume {target}: new"
+        elif target not in after:
+            yield f"volume {target}: removed"
+        elif before[target] != after[target]:
+            yield f"volume {target}: changed files"
+
+
+def _uncacheable(volumes: object) -> str | None:
+    """Return the target of a volume that keeps a step from being cached, None without one."""
+    found = _by_target(volumes).items()
+    return next((target for target, volume in found if not volume.get("state")), None)
 
 
 def _by_target(mounts: object) -> dict[str, Mapping[str, object]]:

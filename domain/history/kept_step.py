@@ -8,7 +8,7 @@ from img.domain.dockerfile.instructions import MountType
 from img.domain.filesystem.file_name import FileName
 from img.domain.graph.operations import Exec, ExecMount, InlineFile
 from img.domain.history.facts import HIDDEN
-from img.domain.process import Network, Ulimit
+from img.domain.process import Network, Ulimit, Volume
 
 _Made = TypeVar("_Made")
 
@@ -33,6 +33,7 @@ def exec_of(operation: Mapping[str, object]) -> Exec | None:
         "ulimits": tuple(_made(Ulimit, each) for each in _objects(operation.get("ulimits"))),
         "files": tuple(map(_file, _objects(operation.get("files")))),
         "devices": (),
+        "volumes": tuple(_made(Volume, each) for each in _objects(operation.get("volumes"))),
         "platform": None,
     }
     try:

@@ -205,8 +205,6 @@ _VALUES: _Rows = (
     ("--userns-uid-map-user", _NEVER, _LEAVE_OUT),
     ("--uts", _one_of("", "private"), _LEAVE_OUT),
     ("--variant", _NEVER, _PLATFORM),
-    ("--volume", _NEVER, "use RUN --mount=type=bind or type=cache in the Dockerfile"),
-    ("-v", _NEVER, "use RUN --mount=type=bind or type=cache in the Dockerfile"),
     # kaniko
     ("--bucket", _NEVER, "give the build context as PATH: img build PATH"),
     ("--cache-dir", _NEVER, "img keeps its cache below --state"),

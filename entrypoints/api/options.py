@@ -68,6 +68,7 @@ class BuildOptions(RegistryOptions, total=False):
     timeout: str
     executor: str
     on_fail: Literal["keep", "discard"]
+    volume: Texts
     explain: bool
     secret_guard: bool
     cluster: str
@@ -114,6 +115,7 @@ class BakeOptions(RegistryOptions, total=False):
     provenance: str | bool
     sbom: str | bool
     on_fail: Literal["keep", "discard"]
+    volume: Texts
     secret_guard: bool
     cluster: str
     cluster_store: PathText

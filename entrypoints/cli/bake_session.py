@@ -58,6 +58,7 @@ class Asked:
     sbom: str = ""
     policies: tuple[str, ...] = ()
     on_fail: str = ""
+    volumes: tuple[str, ...] = ()
     secret_guard: bool = False
     cluster: ClusterOptions = ClusterOptions()
     verify_base: tuple[str, ...] = ()

@@ -43,6 +43,7 @@ from img.entrypoints.cli.build_outputs import (
     with_warnings,
     writes_to_standard_output,
 )
+from img.entrypoints.cli.build_request import found_volumes
 from img.entrypoints.cli.checks import answer_call
 from img.entrypoints.cli.failures import report
 from img.entrypoints.cli.lock_files import LockFile
@@ -225,7 +226,14 @@ class _Baking:
 
     def _bake(self, container: "Container") -> Baked:
         container.announce()
-        targets = Targets.of(self.builds, self.check_privileges, container)
+        builds = self.builds
+        if self.asked.volumes:
+            found = found_volumes(container, self.asked.volumes, talks=self._talks)
+            builds = {
+                name: replace(each, request=replace(each.request, volumes=found))
+                for name, each in builds.items()
+            }
+        targets = Targets.of(builds, self.check_privileges, container)
         return container.building.bake_targets()(
             self.made.targets,
             targets.solve,

@@ -40,6 +40,7 @@ from img.entrypoints.cli.build_request import (
     ca_choice,
     platforms,
     with_configured_proxies,
+    with_volumes,
 )
 from img.entrypoints.cli.options import (
     BuildInputs,
@@ -174,6 +175,7 @@ def build(
         str, option("--timeout", says="Stop a RUN after this time.", value="DURATION")
     ] = "",
     on_fail: options.OnFail = "",
+    volume: options.Volume = None,
     explain: Annotated[bool, option("--explain", says="Show why steps were not cached.")] = False,
     secret_guard: options.SecretGuard = False,
     verify_base: options.VerifyBase = None,
@@ -388,7 +390,7 @@ def build(
             )
             results.check()
             built = container.building.build_image()(
-                request,
+                with_volumes(container, request, volume or (), talks=talks),
                 location=location,
                 file=file,
                 outputs=outputs,

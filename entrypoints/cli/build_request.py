@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from img.domain.build import BuildRequest
 from img.domain.docker_config import docker_config_place, proxies_for_steps
@@ -14,6 +16,10 @@ from img.domain.platform import Platform, parse_platforms
 from img.domain.pull_policy import PullPolicy
 from img.entrypoints.cli.output import say
 from img.entrypoints.settings import host_platform
+
+if TYPE_CHECKING:
+    from img.domain.process import Volume
+    from img.entrypoints.wiring.root import Container
 
 _DEFAULT_SHM = 64 << 20  # bytes
 
@@ -115,3 +121,30 @@ def _label(text: str) -> tuple[str, str]:
     if not name:
         raise UsageError(f"invalid label value {text}", hint="use NAME=VALUE")
     return name, value
+
+
+def with_volumes(
+    container: "Container", request: BuildRequest, texts: Sequence[str], *, talks: bool
+) -> BuildRequest:
+    """Return ``request`` with the volumes of ``--volume``. Raises UsageError, VolumeNotFound."""
+    if not texts:
+        return request
+    return replace(request, volumes=found_volumes(container, texts, talks=talks))
+
+
+def found_volumes(
+    container: "Container", texts: Sequence[str], *, talks: bool
+) -> "tuple[Volume, ...]":
+    """Return the volumes of ``--volume``; tell once which of them prevent caching.
+
+    Raises UsageError, VolumeNotFound.
+    """
+    from img.domain.options.volumes import VolumeSpec  # few builds have some
+
+    find = container.execution.volumes().find
+    volumes = tuple(find(VolumeSpec.parse(text)) for text in texts)
+    uncached = [f"{each.source}:{each.target}" for each in volumes if not each.state]
+    if uncached and talks:
+        names = ", ".join(uncached)
+        say(f"results of RUN are not cached: the files of {names} may change", error=True)
+    return volumes

@@ -133,6 +133,15 @@ SourcePolicy = Annotated[
         "--source-policy-file", says="Apply BuildKit's source policy in this file.", value="FILE"
     ),
 ]
+Volume = Annotated[
+    Texts,
+    option(
+        "-v",
+        "--volume",
+        says="Mount a directory of the host in RUN; without :ro results are not cached.",
+        value="HOST:PATH[:ro]",
+    ),
+]
 OnFail = Annotated[
     str,
     option(

@@ -465,7 +465,10 @@ class Building(Wiring):
             lock=storage.lock,
         )
         self.debug_step = providers.Factory(
-            DebugStep, execute=self.execute, contexts=self.local_contexts
+            DebugStep,
+            execute=self.execute,
+            contexts=self.local_contexts,
+            volumes=execution.volumes,
         )
         self.lock_build = providers.Factory(
             LockBuild,

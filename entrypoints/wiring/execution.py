@@ -21,6 +21,7 @@ with lazy_imports(__name__):
     from img.adapters.context_views.directories import DirectoryContextViews
     from img.adapters.control_groups.linux import LinuxControlGroups
     from img.adapters.executor.scripted import ScriptedExecutor
+    from img.adapters.host_volumes.local import LocalVolumes
     from img.adapters.secret_source.local import LocalSecrets
     from img.adapters.snapshotter.auto import AutoSnapshotter
     from img.adapters.snapshotter.fuse import FuseSnapshotter
@@ -191,6 +192,7 @@ class Execution(Wiring):
             ownership=system.ownership,
         )
         self.context_views = providers.Singleton(lazy(_context_views), setup, storage.archive)
+        self.volumes = providers.Singleton(lazy(LocalVolumes))
         self.cache_mounts = providers.Singleton(
             lazy(DirectoryCacheMounts),
             given.cache_mounts,

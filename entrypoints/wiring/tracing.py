@@ -105,6 +105,7 @@ def unrecorded(container: Parts) -> dict[str, providers.Provider[Any]]:
         "secrets": container.execution.secrets,
         "context_views": container.execution.context_views,
         "cache_mounts": container.execution.cache_mounts,
+        "volumes": container.execution.volumes,
         "archive": container.storage.archive,
         "layouts": container.storage.layouts,
         "layout_writer": container.storage.layout_writer,

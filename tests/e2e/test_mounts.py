@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -129,3 +130,38 @@ def test_a_bound_context_is_seen_as_it_is_and_stays_as_it_is(
     assert "files of a build context" in img("du").stdout
     assert "files of a build context" in img("prune").stdout
     assert "files of a build context" not in img("du").stdout
+
+
+def test_a_volume_of_the_host_is_in_steps_and_in_no_layer(
+    img: Img, write_context: WriteContext, busybox: str, workplace: Path
+) -> None:
+    source = workplace / "volume"
+    source.mkdir(mode=0o777)
+    source.chmod(0o777)
+    (source / "file").write_text("of the host\n")
+    run = "cat /new/data/file >/copy; echo x >>/new/data/log || echo refused >>/copy"
+    bake = {"target": {"default": {"tags": ["baked"]}}}
+    files = {"docker-bake.json": json.dumps(bake)}
+    context = write_context(f"FROM {busybox}\nRUN {run}\n", files)
+    build = ("build", "--insecure-registry", "--progress", "plain", "-t", "app")
+
+    writing = [
+        img(*build, "-v", f"{source}:/new/data", context).stderr,
+        img(*build, "-v", "./volume:/new/data:z", context, cwd=workplace).stderr,
+    ]
+    assert (source / "log").read_text() == "x\nx\n"
+    for text, cached in zip(writing, ("0 cached, 2 run", "1 cached, 1 run"), strict=True):
+        assert text.count("results of RUN are not cached: the files of") == 1
+        assert f"Steps: {cached}" in text
+    assert "the files of volume /new/data may change" in img("why").stdout
+
+    reading = [img(*build, "-v", f"{source}:/new/data:ro", context).stderr for _ in range(2)]
+    assert "Steps: 2 cached, 0 run" in reading[1]
+    (source / "file").write_text("changed\n")
+    img("bake", "--insecure-registry", "-v", f"{source}:/new/data:ro", cwd=context)
+    assert (source / "log").read_text() == "x\nx\n"
+    files_of = read_archive(img("save", "--format", "oci", "baked").output).layers[-1]
+    assert set(files_of) == {"", "/copy"}
+
+    missing = img(*build, "-v", f"{workplace}/missing:/data", context, code=1).error_line
+    assert f"{workplace}/missing: No such file or directory" in missing

@@ -224,7 +224,7 @@ def process_of(operation: Exec, prepared: PreparedMounts) -> Process:
         cwd=operation.cwd,
         user=operation.user,
         network=operation.network,
-        mounts=(*scripts, *prepared.mounts),
+        mounts=(*operation.volumes, *scripts, *prepared.mounts),
         hostname=operation.hostname,
         hosts=operation.hosts,
         shm_size=operation.shm_size,

@@ -44,6 +44,7 @@ KINDS: Mapping[str, Kind] = {
             "tests/integration/test_escapes.py",
             "tests/integration/test_proot.py",
             "tests/integration/test_step_terminal.py",
+            "tests/integration/test_volumes.py",
             "tests/security/test_foreign_root.py",
             "tests/unit/adapters/build_context/test_directory.py",
             "tests/unit/adapters/credential_store/test_auth_files.py",

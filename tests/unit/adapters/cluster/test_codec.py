@@ -15,7 +15,7 @@ from img.domain.filesystem.file_name import FileName
 from img.domain.graph.operations import CopyFiles, Exec, ExecMount, InlineFile, MakeDirectory
 from img.domain.graph.task import TaskOperation, VertexAnswer
 from img.domain.platform import Platform
-from img.domain.process import Network, Ulimit
+from img.domain.process import Network, Ulimit, Volume
 from img.testing.vertex_workers import NOON, a_layer, a_task
 
 OPERATIONS: list[TaskOperation] = [
@@ -134,3 +134,11 @@ def test_a_record_that_is_no_task_is_refused(record: str) -> None:
 def test_an_answer_that_is_none_is_a_fault_of_the_worker(record: str) -> None:
     with pytest.raises(ClusterError, match="tcp://a:1"):
         codec.answer_from(record, "tcp://a:1")
+
+
+def test_a_worker_refuses_a_task_with_files_of_its_own() -> None:
+    volume = Volume(source="/etc", target="/data", read_only=True, device=1, inode=2)
+    task = replace(a_task("make"), operation=Exec(argv=("a",), volumes=(volume,)))
+
+    with pytest.raises(BadRecord, match="files of the worker"):
+        codec.decode_task(codec.encode_task(task))

@@ -8,6 +8,7 @@ from img.adapters.build_context.memory import MemoryContext
 from img.domain.filesystem.entry import FILE, Entry
 from img.domain.history.explain import Explanation
 from img.domain.history.record import BuildRecord
+from img.domain.process import Volume
 from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, a_request
 
 FILES = {"app/src/a.py": b"a", "app/b.py": b"b"}
@@ -270,3 +271,17 @@ def test_one_step_is_explained_alone(app: InMemoryApp) -> None:
 
     assert run.reasons == ("ARG V: 1 → 2",)
     assert cached.reasons == ()
+
+
+def test_a_volume_is_named_by_its_place(app: InMemoryApp) -> None:
+    def built(**fields: object) -> dict[str, tuple[str, ...]]:
+        volume = {"source": "/s", "target": "/t", "read_only": True, "device": 1, "inode": 2}
+        volumes = (Volume(**{**volume, **fields}),) if fields else ()  # type: ignore[arg-type]
+        return reasons(
+            app, app.recorded("FROM base\nRUN make\n", request=a_request(volumes=volumes))
+        )
+
+    built()
+    assert built(state="a") == {"RUN make": ("volume /t: new",)}
+    assert built(state="b") == {"RUN make": ("volume /t: changed files",)}
+    assert built(read_only=False) == {"RUN make": ("the files of volume /t may change",)}

@@ -21,7 +21,7 @@ from img.domain.graph.operations import (
     ReadContext,
 )
 from img.domain.platform import Platform
-from img.domain.process import Network, Ulimit
+from img.domain.process import Network, Ulimit, Volume
 
 ONE, TWO = Digest.of(b"1"), Digest.of(b"2")
 
@@ -84,6 +84,7 @@ VARIED: list[tuple[Operation, dict[str, Any]]] = [
             "hostname": "h",
             "devices": ("d",),
             "platform": Platform("linux", "arm64"),
+            "volumes": (Volume(source="/s", target="/t", read_only=True, device=1, inode=2),),
         },
     ),
 ]

@@ -46,6 +46,7 @@ _MADE_WHEN_USED = {
     ),
     "GitWorkingCopies",
     *("DirectoryCacheMounts", "DirectoryContextViews", "LocalSecrets", "LocalOutputFiles"),
+    "LocalVolumes",
     *("usual_auth_files", "ContainersAuthCredentials", "MirroredRegistry", "OrasRegistry"),
     *(
         "read_registry_rules",

@@ -23,7 +23,16 @@ from img.domain.filesystem.entry import DIRECTORY, Entry
 from img.domain.filesystem.selection import CopyRules, Selection, select
 from img.domain.filesystem.source_match import SourceNotFound
 from img.domain.filesystem.tree import FileTree
-from img.domain.process import BindMount, DirectoryRoot, Network, TmpfsMount, TreeMount
+from img.domain.graph.codec import encode_operation
+from img.domain.graph.operations import Exec
+from img.domain.process import (
+    BindMount,
+    DirectoryRoot,
+    Network,
+    TmpfsMount,
+    TreeMount,
+    Volume,
+)
 from img.domain.progress import VertexOutput
 from tests.support.in_memory_app import InMemoryApp, a_request, image_of
 
@@ -422,3 +431,35 @@ def test_no_step_waits_for_itself_or_for_one_that_waits_for_it() -> None:
     ]
     assert mounts[0] == mounts[1][::-1]
     assert mounts[2] == [mounts[0][0]] * 2
+
+
+def steps_run(app: InMemoryApp, *volumes: Volume) -> int:
+    """Build with the volumes; return the number of commands that were run."""
+    before = len(app.executor.processes)
+    app.build("FROM base\nRUN true\nRUN other\n", request=a_request(volumes=volumes))
+    return len(app.executor.processes) - before
+
+
+def a_volume(state: str = "", *, read_only: bool = True) -> Volume:
+    return Volume(
+        source="/srv", target="/data", read_only=read_only, device=1, inode=2, state=state
+    )
+
+
+def test_a_result_is_found_again_while_the_files_of_its_volumes_are_the_same() -> None:
+    app = an_app()
+
+    assert [steps_run(app, a_volume(state)) for state in ("a", "a", "b", "a")] == [2, 0, 2, 0]
+    assert [steps_run(app) for _ in range(2)] == [2, 0]
+    assert app.executor.processes[0].mounts == (a_volume("a"),)
+
+
+def test_results_with_files_that_may_change_are_neither_found_nor_kept() -> None:
+    app = an_app()
+
+    assert [steps_run(app, a_volume(read_only=False)) for _ in range(2)] == [2, 2]
+    assert {record.description for _, record in app.cache.records()} == {"image"}
+
+
+def test_keys_of_steps_without_volumes_are_what_they_were() -> None:
+    assert "volumes" not in encode_operation(Exec(argv=("true",)))
