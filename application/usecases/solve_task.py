@@ -8,9 +8,8 @@ from typing import NoReturn
 from img.application.layers.on_demand import LayerLost, Layers
 from img.application.layers.shared import SharedLayers, ShareLayers
 from img.application.ports.blob_origins import BlobOrigins
-from img.application.ports.blob_store import BlobNotFound, StoreFull
+from img.application.ports.blob_store import BlobNotFound
 from img.application.ports.cluster import LayersMissing, TaskWatch, WorkerUnfit
-from img.application.ports.executor import ExecutorUnavailable
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import RegistryError
 from img.application.ports.state_lock import StateLock
@@ -46,11 +45,11 @@ class SolveTask:
         Raises the error of the step, StepCanceled; LayersMissing for inputs that cannot be fetched;
         WorkerUnfit if this machine cannot run the step.
         """
-        with self.lock.working():
-            try:
+        try:
+            with self.lock.working():
                 return self._answer(task, watch, cancelled)
-            except (StoreFull, ExecutorUnavailable, HostError, StateError) as error:
-                raise WorkerUnfit("", error) from error
+        except (HostError, StateError) as error:  # no executor, a full disk …
+            raise WorkerUnfit("", error) from error
 
     def _answer(self, task: VertexTask, watch: TaskWatch, cancelled: Event) -> VertexAnswer:
         shared = self.share(parse_cluster_store(task.store))

@@ -239,7 +239,7 @@ class _Baking:
             targets.solve,
             targets.deliver,
             files=[name for name, each in self.builds.items() if each.writes_files],
-            most=self.asked.jobs or processors(),
+            most=self.asked.jobs or max(processors(), container.cluster_slots),
         )
 
     @property

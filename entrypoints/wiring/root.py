@@ -139,6 +139,11 @@ class Container:
         """True if this command records its build."""
         return self._setup.settings.history is not None
 
+    @property
+    def cluster_slots(self) -> int:
+        """The number of steps that the cluster of a build runs at a time, 0 without one."""
+        return self.building.workers().slots() if self._setup.settings.cluster else 0
+
     def kept_trace(self) -> Callable[[], None] | None:
         """Return a function that stores the trace of the build, None if it leaves none."""
         return kept_trace(self, self._setup.recorder)
