@@ -12,7 +12,13 @@ from img.domain.oci import media_types
 from img.domain.oci.codec import decode_manifest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
-from img.domain.signing.candidate import LARGEST, MOST, Candidate, is_signed_layer
+from img.domain.signing.candidate import (
+    MOST,
+    MOST_BYTES,
+    Candidate,
+    is_signed_layer,
+    most_bytes,
+)
 from img.domain.signing.places import (
     ATTESTATION_SUFFIX,
     SIGNATURE_SUFFIX,
@@ -39,10 +45,11 @@ class FindSignatures:
         self, repository: ImageReference, digest: Digest, reasons: list[str]
     ) -> Iterator[Candidate]:
         """Yield the candidates in the repository. Raises Unauthorized, RegistryError."""
+        left = [MOST_BYTES]
         for suffix in _SUFFIXES:
             tagged = self.tagged(repository, digest, suffix)
             if tagged is not None:
-                yield from self._of_manifest(repository, tagged, reasons)
+                yield from self._of_manifest(repository, tagged, reasons, left)
         count = 0
         for referrer in self.contents.referrers(repository, digest):
             if not is_signature_artifact(referrer.artifact_type):
@@ -51,7 +58,7 @@ class FindSignatures:
             if count > MOST:
                 reasons.append(f"more than {MOST} referrers are not read")
                 return
-            yield from self._of_manifest(repository, referrer, reasons)
+            yield from self._of_manifest(repository, referrer, reasons, left)
 
     def tagged(self, repository: ImageReference, digest: Digest, suffix: str) -> Descriptor | None:
         """Return the manifest with the signatures or attestations by tag, None without one."""
@@ -62,11 +69,12 @@ class FindSignatures:
 
     def in_store(self, digest: Digest, reasons: list[str]) -> Iterator[Candidate]:
         """Yield the candidates in the store, under the name of any repository."""
+        left = [MOST_BYTES]
         tags = {tag_of(digest, suffix) for suffix in _SUFFIXES}
         for image in self.images.list():
             reference = image.reference
             if reference is not None and reference.tag in tags:
-                yield from self._of_manifest(reference, image.target, reasons)
+                yield from self._of_manifest(reference, image.target, reasons, left)
 
     def layers(self, repository: ImageReference, manifest: Descriptor) -> Sequence[Descriptor]:
         """Return the layers of a signature's manifest. Raises InvalidDocument, RegistryError."""
@@ -74,8 +82,13 @@ class FindSignatures:
         return decode_manifest(content).layers
 
     def _of_manifest(
-        self, repository: ImageReference, manifest: Descriptor, reasons: list[str]
+        self,
+        repository: ImageReference,
+        manifest: Descriptor,
+        reasons: list[str],
+        left: list[int],
     ) -> Iterator[Candidate]:
+        """Yield the candidates of one manifest; ``left`` is how many bytes may still be read."""
         if manifest.media_type not in media_types.MANIFESTS:
             reasons.append(f"{manifest.digest} is no manifest")
             return
@@ -87,8 +100,9 @@ class FindSignatures:
         if len(layers) > MOST:
             reasons.append(f"more than {MOST} of {len(layers)} are not read")
         for layer in layers[:MOST]:
-            if layer.size > LARGEST:
-                reasons.append(f"one has more than {LARGEST} bytes")
+            left[0] -= layer.size
+            if layer.size > most_bytes(layer) or left[0] < 0:
+                reasons.append("one is too large, or there are too many")
                 continue
             try:
                 yield Candidate.of_layer(layer, self.transfer.pull_blob(repository, layer))

@@ -36,6 +36,8 @@ from img.domain.signing.places import (
 )
 from img.domain.signing.statement import Statement
 
+_OTHER_SIGNATURE = 64  # bytes by which envelopes of one payload by one key may differ in size
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepSignatures:
@@ -105,12 +107,12 @@ class KeepSignatures:
     ) -> None:
         name = repository.with_tag(tag_of(subject.digest, suffix))
         others = self._there(name, subject, suffix, stored=stored)
-        if any(self._says_the_same(repository, other, layer, key) for other in others):
-            return
         if len(others) >= MOST:
             raise UsageError(
                 f"{name} has {len(others)} signatures already", hint="delete the tag first"
             )
+        if any(self._says_the_same(repository, other, layer, key) for other in others):
+            return
         manifest, config = tagged_manifest([*others, layer.descriptor])
         target = self._written(manifest, config, layer)
         if stored:
@@ -141,6 +143,8 @@ class KeepSignatures:
         self, repository: ImageReference, other: Descriptor, layer: Blob, key: Signer
     ) -> bool:
         if other.media_type == envelope.MEDIA_TYPE:
+            if abs(other.size - layer.descriptor.size) > _OTHER_SIGNATURE:
+                return False
             payload = Envelope.decode(layer.content).payload
         elif other.digest == layer.descriptor.digest:
             payload = layer.content

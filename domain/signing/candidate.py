@@ -14,7 +14,9 @@ from img.domain.signing.places import SIGNATURE
 from img.domain.signing.statement import COSIGN_SIGN, Statement
 
 MOST = 100  # candidates of one image; a registry could send any number
-LARGEST = 32 << 20  # bytes of one of them
+_LARGEST = 32 << 20  # bytes of one of them
+_LARGEST_CLAIM = 1 << 20
+MOST_BYTES = 128 << 20  # of all of them together: reading a hostile document takes seconds
 
 Verifies = Callable[[bytes, bytes], bool]
 """Tells whether a signature of some bytes, (signed, signature), is by the key."""
@@ -99,6 +101,11 @@ class Candidate:
             return statement.is_about(digest), statement.annotations
         claimed = Claim.decode(self.payload)
         return claimed.digest == digest, claimed.annotations
+
+
+def most_bytes(layer: Descriptor) -> int:
+    """Return the size in bytes up to which a layer is read."""
+    return _LARGEST_CLAIM if layer.media_type == claim.MEDIA_TYPE else _LARGEST
 
 
 def is_signed_layer(layer: Descriptor) -> bool:

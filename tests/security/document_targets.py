@@ -35,6 +35,7 @@ from tests.security.archive_doors import write_layout
 from tests.security.fuzzing import Target, shorter
 from tests.security.hostile_documents import DocumentMaker, Json
 from tests.security.in_process import Beside, InProcess
+from tests.security.signed_documents import SIGNED_DOCUMENTS
 from tests.support.images.evil_archives import a_tar, info
 
 LAYER = a_tar(info("etc", b"5"), (info("etc/passwd"), b"root:x:0:0::/:/bin/sh\n"))
@@ -127,6 +128,7 @@ _READERS: dict[str, tuple[Json, Callable[[bytes], object]]] = {
     "document": (index_of(_VALID_MANIFEST), decode_document),
     "media type": (manifest_of(_VALID_CONFIG), media_type_of),
     "layout": (index_of(_VALID_MANIFEST), _read_layout),
+    **SIGNED_DOCUMENTS,
 }
 
 

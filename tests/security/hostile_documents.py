@@ -101,7 +101,7 @@ class DocumentMaker:
 
     def _changed_once(self, document: Json) -> Json:
         rng = self._rng
-        places = list(_places(document))
+        places = _places(document) if isinstance(document, dict | list) else []
         if not places:
             return self.value()
         holder, key = rng.choice(places)
