@@ -1,6 +1,6 @@
 """Statements about built images, and the documents that hold them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,7 @@ class Attest:
     """Statements about images, stored as blobs in the form that BuildKit gives them."""
 
     blobs: BlobStore
-    scan: "ScanImages"
+    scan: "Callable[[], ScanImages]"  # few images are scanned
     metadata_mode: str = MIN  # of provenance in the metadata file; "" for none
 
     def statements(
@@ -56,7 +56,7 @@ class Attest:
         assert attested is not None
         found: list[Statement] = []
         if attested.wanted.sbom is not None:
-            found += self.scan(attested.wanted.sbom, solved, attested.account, image, names)
+            found += self.scan()(attested.wanted.sbom, solved, attested.account, image, names)
         if attested.wanted.provenance is not None:
             found.append(_provenance(attested.wanted.provenance, attested.account, image))
         return found

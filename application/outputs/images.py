@@ -11,6 +11,7 @@ from img.application.ports.exporter import ArchivedImage, Exporter, LayoutExport
 from img.application.ports.image_store import ImageStore
 from img.application.ports.output_files import OutputFiles
 from img.application.solver.roots import Roots
+from img.application.transfer.catalog import Catalog
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import UsageError
@@ -89,7 +90,18 @@ class BuiltImages:
                 self.parts.images.put(name, image.target, now)
             for referrer in image.referrers:
                 self.parts.images.put(referrer.digest, referrer, now)
+            if image.referrers:
+                self._drop_former_referrers()
         return image
+
+    def _drop_former_referrers(self) -> None:
+        """Remove attestations about an image that had the name before."""
+        from img.application.transfer.stored_referrers import (
+            StoredReferrers,
+        )  # few builds have them
+
+        catalog = Catalog(blobs=self.parts.assemble.blobs)
+        StoredReferrers(images=self.parts.images, catalog=catalog).drop_orphans()
 
     def push(self, output: ImageOutput) -> BuiltImage:
         """Push the image to the registries of the names of the output."""

@@ -23,7 +23,7 @@ from img.domain.errors import UsageError
 from img.domain.image_name import ImageName
 from img.domain.image_place import RegistryPlace, StoredPlace
 from img.domain.oci import media_types
-from img.domain.oci.codec import decode_index, decode_manifest
+from img.domain.oci.codec import decode_config, decode_index, decode_manifest
 from img.domain.oci.descent import MOST_DOCUMENTS, descend
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform, preference
@@ -104,6 +104,8 @@ class ListAttestations:
             case StoredPlace(name):
                 target = self.find(name).target
         platforms: dict[Digest, Platform | None] = {}
+        if target.media_type in media_types.MANIFESTS:
+            platforms[target.digest] = self._platform_of(target, reference)
         for document in descend(target, self._children):
             platforms.setdefault(document.digest, document.platform)
             if document.is_attestation:
@@ -113,6 +115,15 @@ class ListAttestations:
             yield from self._of_manifest(
                 referrer, subject, images.get(subject), reference, is_referrer=True
             )
+
+    def _platform_of(self, target: Descriptor, reference: ImageReference | None) -> Platform | None:
+        """Return the platform in the config of an image, None for another artifact."""
+        config = decode_manifest(self._read(target, reference)).config
+        if config.media_type not in media_types.CONFIGS:
+            return None
+        if reference is None:
+            return decode_config(self.catalog.read(config)).platform
+        return decode_config(self.transfer.pull_blob(reference, config)).platform
 
     def _of_index(
         self,

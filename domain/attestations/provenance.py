@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from img.domain.attestations.account import Account
 from img.domain.attestations.material import Material
 from img.domain.attestations.secrets import secret_values, shown_argument, without_values
-from img.domain.attestations.steps import dockerfile_steps, steps_of
+from img.domain.attestations.steps import Steps, dockerfile_steps, steps_of
 from img.domain.attestations.wanted import MIN, V02, ProvenanceWanted
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
@@ -48,10 +48,17 @@ def predicate_of(wanted: ProvenanceWanted, account: Account) -> Json:
     return predicate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Parts:
     wanted: ProvenanceWanted
     account: Account
+    _steps: Steps | None = None
+
+    @property
+    def steps(self) -> Steps:
+        """The steps of the build."""
+        self._steps = self._steps or steps_of(self.account)
+        return self._steps
 
     @property
     def _is_min(self) -> bool:
@@ -201,7 +208,7 @@ class _Parts:
         }
 
     def _build_config(self) -> Json:
-        steps = steps_of(self.account)
+        steps = self.steps
         return {"llbDefinition": steps.definition(), "digestMapping": dict(steps.digests())}
 
     def _metadata(self) -> Json:
@@ -210,7 +217,7 @@ class _Parts:
             made["vcs"] = dict(sorted(self.account.vcs.items()))
         if self._is_min:
             return made
-        steps = steps_of(self.account)
+        steps = self.steps
         fetched = dockerfile_steps(self.account)
         text = self.account.dockerfile_text.decode("utf-8", "surrogateescape")
         shown = redact_urls(text).encode("utf-8", "surrogateescape")

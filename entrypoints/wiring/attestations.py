@@ -52,13 +52,16 @@ def attestations(
     """Return the use case that attests how an image was built, and its packages."""
     modes = {"disabled": "", "false": "", "max": "max"}
     mode = modes.get(os.environ.get("BUILDX_METADATA_PROVENANCE", "").lower(), "min")
-    scanner = RunScanner(
-        resolve=resolve,
-        roots=roots,
-        executor=executor,
-        progress=progress,
-        platform=host_platform(),
-        tool_version=__version__,
-    )
-    scan = ScanImages(packages=packages(), run_scanner=scanner, tool_version=__version__)
+
+    def scan() -> ScanImages:
+        scanner = RunScanner(
+            resolve=resolve,
+            roots=roots,
+            executor=executor,
+            progress=progress,
+            platform=host_platform(),
+            tool_version=__version__,
+        )
+        return ScanImages(packages=packages(), run_scanner=scanner, tool_version=__version__)
+
     return Attest(blobs=blobs, scan=scan, metadata_mode=mode)
