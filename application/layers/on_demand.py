@@ -101,6 +101,26 @@ class Layers:
             except RegistryError as error:
                 failure = error
 
+    def bring_unpublished(self, layers: Iterable[Layer]) -> None:
+        """Fetch the missing ones of ``layers`` that no repository has: no push can mount them.
+
+        Raises the errors of ``bring``.
+        """
+        self.bring(
+            layer
+            for layer in self._missing(layers)
+            if not self.origins.repositories(layer.descriptor.digest)
+        )
+
+    def fetch_shared(self, layer: Layer) -> bool:
+        """Fetch a layer that the cluster holds; return whether it is in the store.
+
+        Raises LayerLost, StoreFull.
+        """
+        if not self.are_here([layer]) and self.shared.has(layer):
+            self.shared.bring([layer], partial(_cancellable, current_cancellation()))
+        return self.are_here([layer])
+
     def are_here(self, layers: Iterable[Layer]) -> bool:
         """Return whether all are in the store."""
         return all(

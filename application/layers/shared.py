@@ -43,7 +43,10 @@ class SharedLayers:
 
     def has(self, layer: Layer) -> bool:
         """Return whether another machine can fetch the layer. Raises the errors of the store."""
-        return self.shared.has(layer.descriptor.digest)
+        is_there = self.shared.has(layer.descriptor.digest)
+        if is_there:
+            self.note([layer.descriptor.digest])
+        return is_there
 
     def offer(self, layers: Iterable[Layer]) -> None:
         """Add the layers, which are stored here, unless they are there.

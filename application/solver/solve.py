@@ -298,6 +298,8 @@ class _Solving:
             cluster=parts.cluster,
         )
         answer = parts.workers.run(work, self.build.cancelled)
+        if answer.worker and answer.layer is not None and parts.cluster is not None:
+            parts.cluster.shared.note([answer.layer.descriptor.digest])
         if answer.cached:
             self.build.note_cached(self.progress)
         return answer

@@ -44,7 +44,14 @@ from img.domain.graph.operations import Exec
 from img.domain.graph.vertex import Graph, Plan
 from img.domain.oci.descriptor import Descriptor
 from img.domain.options.cache import CacheExchange
-from img.domain.outputs import AS_BUILT, ArchiveOutput, ImageOutput, Output, reads_layers
+from img.domain.outputs import (
+    AS_BUILT,
+    ArchiveOutput,
+    CacheOnly,
+    ImageOutput,
+    Output,
+    reads_layers,
+)
 from img.domain.platform import Platform
 from img.domain.progress import (
     SourceLines,
@@ -192,6 +199,7 @@ class BuildImage:
                 contexts=contexts,
                 caches=caches,
                 whole=whole,
+                delivers=any(not isinstance(output, CacheOnly) for output in outputs),
                 group=group,
                 progress_of=progress_of,
                 _so_far=SoFar(results=group.results),
@@ -369,6 +377,7 @@ class _SolvePlatforms:
     contexts: OpenContext
     caches: CacheExchange
     whole: bool  # have all layers of the images in the store
+    delivers: bool  # have those layers that a push could get from no repository
     group: BuildGroup
     progress_of: "BuildInProgress | None" = None  # for attestations
     _so_far: SoFar
@@ -448,6 +457,8 @@ class _SolvePlatforms:
                 solved = replace(solved, inline=self.build.export_caches.inline(solved))
             if self.whole:
                 self.build.layers.bring(solved.stack.layers)
+            elif self.delivers:
+                self.build.layers.bring_unpublished(solved.stack.layers)
             return solved
         finally:
             solver.pull.name_whole(planned.bases.values())

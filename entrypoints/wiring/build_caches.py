@@ -15,7 +15,7 @@ with lazy_imports(__name__):
     from img.application.cache_import.remote import RemoteCacheReader
 
 if TYPE_CHECKING:
-    from img.application.layers.on_demand import ImportedLayers
+    from img.application.layers.on_demand import ImportedLayers, Layers
     from img.application.outputs.assemble import Assemble
     from img.application.ports.blob_origins import BlobOrigins
     from img.application.ports.image_layout import LayoutWriter
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from img.application.solver.steps.mounts import PrepareMounts
     from img.application.transfer.blobs import Transfer
     from img.application.transfer.copy_layout import CopyFromLayout
+    from img.domain.oci.chain import Layer
 
 
 def imported_caches(
@@ -66,9 +67,14 @@ def export_caches(
     mount: PrepareMounts,
     assemble: Assemble,
     imported: ImportedCaches,
+    layers: Layers,
     progress: ProgressSink,
 ) -> ExportCaches:
     """Return the use case that exports the cache of a build."""
+
+    def fetched(layer: Layer) -> bool:
+        return imported.fetched(layer) or layers.fetch_shared(layer)
+
     export = ExportCache(
         registry=registry,
         remotes=remotes,
@@ -76,7 +82,7 @@ def export_caches(
         transfer=transfer,
         blobs=assemble.blobs,
         progress=progress,
-        fetch=imported.fetched,
+        fetch=fetched,
         recompress=assemble.variants.recompressed,
         variant=imported.variant,
     )

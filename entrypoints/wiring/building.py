@@ -431,6 +431,7 @@ class Building(Wiring):
                 self.prepare_mounts,
                 self.assemble,
                 self.imported,
+                images.layers,
                 system.progress,
             ),
             programs=system.foreign_programs,

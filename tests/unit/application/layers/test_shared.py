@@ -194,3 +194,39 @@ def test_a_layer_knows_whether_others_can_fetch_it() -> None:
 
     assert shared_by(machine(store)).has(layer)
     assert Digest.of(b"a") not in store.blobs
+
+
+def test_a_layer_that_a_look_up_finds_is_known_to_be_in_the_registry() -> None:
+    app = InMemoryApp()
+    store = RegistrySharedBlobs(CLUSTER, app.registry)
+    app.container.building.shared_stores.override(Stores(store))
+    layer = app.layer({"a": b"a"})
+    shared_by(app, CLUSTER).offer([layer])
+    app.origins.remove([layer.descriptor.digest])
+
+    assert app.container.images.cluster_layers().has(layer)
+
+    assert app.origins.repositories(layer.descriptor.digest) == ["registry.example/cluster"]
+
+
+def test_a_push_needs_the_layers_that_no_repository_has() -> None:
+    store = MemorySharedBlobs()
+    layers = offered(store, "a", "b")
+    client = machine(store)
+    client.origins.add("registry.example/base", [layers[0].descriptor.digest])
+
+    client.container.images.layers().bring_unpublished(layers)
+
+    here = [client.container.images.layers().are_here([layer]) for layer in layers]
+    assert here == [False, True]
+
+
+def test_an_exported_cache_has_the_layers_of_the_cluster() -> None:
+    store = MemorySharedBlobs()
+    (layer,) = offered(store, "a")
+    client = machine(store)
+    nowhere = client.layer({"b": b"b"})
+    client.blobs.remove(nowhere.descriptor.digest)
+
+    assert client.container.images.layers().fetch_shared(layer)
+    assert not client.container.images.layers().fetch_shared(nowhere)
