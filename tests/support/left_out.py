@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 PACKAGES = {
     "buildah": "buildah",
     "busybox": "busybox-static",
+    "chromium-headless-shell": "chromium-headless-shell",
     "crun": "crun",
     "debootstrap": "debootstrap",
     "docker": "docker.io",

@@ -73,6 +73,11 @@ class Browser:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
+    def processor_seconds(self) -> float:
+        """Return the processor time that the process of the page has used."""
+        metrics = self.call("Performance.getMetrics")["metrics"]
+        return float(next(each["value"] for each in metrics if each["name"] == "ProcessTime"))
+
     def look(self, *, width: int, height: int = 900, scheme: str = "light") -> None:
         """Set the size of the window, and the colour scheme that its user prefers."""
         self.call(
@@ -135,7 +140,7 @@ def browsing(home: Path) -> Iterator[Browser]:
             target = browser.call("Target.createTarget", url="about:blank")["targetId"]
             attached = browser.call("Target.attachToTarget", targetId=target, flatten=True)
             browser.session = attached["sessionId"]
-            for domain in ("Page", "Runtime", "Log", "Network"):
+            for domain in ("Page", "Runtime", "Log", "Network", "Performance"):
                 browser.call(f"{domain}.enable")
             yield browser
             browser.session = ""
