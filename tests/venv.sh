@@ -7,5 +7,8 @@ cd "$(dirname "$0")/.."
 made=.venv/made-for
 [ "$(cat "$made" 2>/dev/null)" = "$PWD" ] && [ "$made" -nt pyproject.toml ] && exit
 # Most modules of these packages are never imported, so none are compiled in advance.
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev]'
+# "compat" adds the checkout to the module path. Otherwise each start of Python would import a finder
+# for packages that are links, which takes as long as the start itself.
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
+    --config-settings editable_mode=compat --editable '.[dev]'
 echo "$PWD" >"$made"
