@@ -44,6 +44,9 @@ class DeliverOutputs:
         for number, output in enumerate(outputs):
             with self._shown(number, output):
                 self._warn(number, output, built)
+                if images.has_attestations and not _has_place(output):
+                    message = "attestations are left out: this type of output has no place for them"
+                    self.progress.emit(VertexWarning(vertex=_vertex(number), message=message))
                 match output:
                     case FilesOutput():
                         self.files(output, built, images.stated(output))
@@ -87,6 +90,17 @@ class DeliverOutputs:
             self.progress.emit(VertexFailed(vertex=vertex, message=error.message))
             raise
         self.progress.emit(VertexDone(vertex=vertex))
+
+
+def _has_place(output: Output) -> bool:
+    """Return whether attestations can be part of ``output``."""
+    match output:
+        case ArchiveOutput():
+            return output.format != "docker"
+        case DiskImageOutput():
+            return False
+        case _:
+            return True
 
 
 def _vertex(number: int) -> str:

@@ -175,6 +175,11 @@ class BuiltImages:
         ]
 
     @property
+    def _has_index(self) -> bool:
+        is_attested = self.has_attestations and not self._as_referrers
+        return is_attested or is_multi_platform(self.built)
+
+    @property
     def _as_referrers(self) -> bool:
         return any(each.attested and each.attested.wanted.as_referrers for each in self.built)
 
@@ -210,7 +215,7 @@ class BuiltImages:
         for each in form.annotations:
             if each.platform is not None and each.platform.normalized() not in platforms:
                 raise UsageError(f"invalid annotation: no platform {each.platform} found in source")
-            if each.place in of_index and not is_multi_platform(self.built):
+            if each.place in of_index and not self._has_index:
                 raise UsageError("index annotations not supported for single platform export")
 
 

@@ -25,7 +25,7 @@ from img.application.solver.build_group import BuildGroup
 from img.application.solver.contexts import Contexts
 from img.application.solver.observer import TargetObserver
 from img.application.solver.progress import vertex_ids
-from img.application.solver.results import OpenContext
+from img.application.solver.results import OpenContext, Result
 from img.application.solver.schedule import solve_all
 from img.application.solver.so_far import SoFar
 from img.application.solver.solve import Solver
@@ -40,7 +40,7 @@ from img.domain.dockerfile.frontend import OVERRIDE, check_frontend
 from img.domain.errors import BuildError, DockerfileError, ImgError, UsageError
 from img.domain.go.booleans import parse_boolean
 from img.domain.graph.arguments import EPOCH, MAIN_CONTEXT
-from img.domain.graph.operations import Exec
+from img.domain.graph.operations import Exec, ReadContext
 from img.domain.graph.vertex import Graph, Plan
 from img.domain.oci.descriptor import Descriptor
 from img.domain.options.cache import CacheExchange
@@ -451,7 +451,8 @@ class _SolvePlatforms:
                 multi_platform=request.multi_platform,
             )
             if self.progress_of is not None:
-                account = self.progress_of.end(request, planned, results, plan.epoch)
+                known = {**results, **self._unread_contexts(plan, results, cancelled)}
+                account = self.progress_of.end(request, planned, known, plan.epoch)
                 solved = replace(solved, attested=self._attested(account, plan, cancelled))
             if self.caches.inline:
                 solved = replace(solved, inline=self.build.export_caches.inline(solved))
@@ -462,6 +463,17 @@ class _SolvePlatforms:
             return solved
         finally:
             solver.pull.name_whole(planned.bases.values())
+
+    def _unread_contexts(
+        self, plan: Plan, results: Mapping[int, Result], cancelled: Event
+    ) -> Mapping[int, Result]:
+        """Return the contexts that only cached steps read: they are sources of the image too."""
+        return {
+            position: self.contexts(operation.name, cancelled)
+            for position in plan.graph.needed_for(plan.target)
+            if isinstance(operation := plan.graph.vertices[position].operation, ReadContext)
+            and position not in results
+        }
 
     @property
     def _scans(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from img.adapters.build_context.memory import MemoryContext
+from img.adapters.git.memory import MemoryGit, MemoryRepository
 from img.adapters.web.memory import MemoryPage, MemoryWeb
 from img.adapters.working_copy.memory import MemoryWorkingCopies
 from img.application.attestations.take_account import IncompleteMaterials
@@ -16,11 +17,14 @@ from img.application.ports.working_copy import WorkingCopy
 from img.domain.attestations.options import parse_attestations
 from img.domain.digest import Digest
 from img.domain.errors import UsageError
+from img.domain.oci.annotations import Annotation, AnnotationPlace
 from img.domain.outputs import ArchiveOutput, FilesOutput, ImageForm, ImageOutput, Output
+from img.domain.progress import VertexWarning
 from img.domain.reference import ImageReference
 from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, MemoryContexts, a_request
 from tests.support.statements import check_statement
 
+COMMIT = "0123456789" * 4
 SECRET = "hunter2hunter2"
 NAME = ImageReference.parse("quay.io/team/app:1")
 
@@ -126,6 +130,46 @@ def test_cached_builds_state_the_same_sources() -> None:
         each["predicate"]["buildDefinition"]["resolvedDependencies"] for each in (first, second)
     ]
     assert found[0] == found[1] and len(found[0]) == 2
+
+
+def test_a_named_context_is_stated_also_if_only_cached_steps_read_it() -> None:
+    app = an_app()
+    files = {(COMMIT, ""): MemoryContext({"f": b"1"})}
+    repository = MemoryRepository(refs={"refs/heads/main": COMMIT}, files=files)
+    app.container.building.git.override(MemoryGit({"https://example.com/a.git": repository}))
+    dockerfile = "FROM base AS one\nCOPY --from=docs f /f\nFROM base\nCOPY --from=one /f /g\n"
+    contexts = {"docs": "https://example.com/a.git#main"}
+
+    stated = [
+        statements(app, build(app, dockerfile, contexts=contexts))[0]["predicate"] for _ in range(2)
+    ]
+
+    for each in stated:
+        assert {
+            "uri": "https://example.com/a.git#main",
+            "digest": {"sha1": COMMIT},
+        } in each["buildDefinition"]["resolvedDependencies"]
+
+
+def test_annotations_of_an_index_are_those_of_the_index_with_attestations() -> None:
+    app = an_app()
+    note = Annotation(place=AnnotationPlace.INDEX, key="a", value="b")
+    output = ImageOutput(names=(NAME,), form=ImageForm(annotations=(note,)))
+
+    made = build(app, "FROM base\nCOPY a /\n", outputs=[output])
+
+    assert made is not None
+    with app.blobs.open(made.target.digest) as blob:
+        assert json.loads(blob.read())["annotations"] == {"a": "b"}
+
+
+def test_outputs_without_a_place_for_attestations_are_named() -> None:
+    app = an_app()
+
+    build(app, "FROM base\nCOPY a /\n", outputs=[ArchiveOutput(format="docker", destination="/d")])
+
+    warnings = [each.message for each in app.progress.events if isinstance(each, VertexWarning)]
+    assert warnings == ["attestations are left out: this type of output has no place for them"]
 
 
 def test_an_image_of_several_platforms_is_stated_by_the_one_that_was_used() -> None:
