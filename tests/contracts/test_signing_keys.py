@@ -1,6 +1,7 @@
 """Contract tests of signing keys; openssl checks what the real ones sign."""
 
 import subprocess
+import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from functools import cache
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from img.adapters.signing_keys.cosign import CosignKeys
 from img.adapters.signing_keys.memory import MemorySigningKeys
 from img.application.ports.signing_keys import BadKey, KeyPair, SigningKeys
+from img.domain.errors import UsageError
 from tests.support.host.machine import program
 
 _PASSWORD = b"p\xc3\xa4ss"
@@ -108,6 +110,16 @@ def test_changed_key_files_are_refused(old: bytes, new: bytes, says: str) -> Non
 
     with pytest.raises(BadKey, match=says):
         CosignKeys().signer(b"\n".join([lines[0], changed, lines[-1]]), _password)
+
+
+@pytest.mark.parametrize("package", ["cryptography.exceptions", "nacl.secret"])
+def test_missing_packages_are_named(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = _cosign_pair()
+    monkeypatch.setitem(sys.modules, package, None)
+
+    with pytest.raises(UsageError, match="signatures need more packages") as refused:
+        CosignKeys().signer(pair.private, _password)
+    assert refused.value.hint == "pip install 'img-builder[sign]'"
 
 
 def test_a_key_file_that_was_cut_off_is_refused() -> None:
