@@ -41,7 +41,7 @@ class DirectorySharedBlobs(SharedBlobs):
     """Blobs in folders of the users that added them.
 
     Blobs of other users are read, but do not count as added: their users can change them. A copy
-    that was read to its end and has other bytes is skipped from then on.
+    that was read to its end and has other bytes is skipped from then on, or deleted.
     """
 
     def __init__(self, place: DirectoryStore) -> None:
@@ -86,8 +86,15 @@ class DirectorySharedBlobs(SharedBlobs):
         if start:
             file.seek(start)
             return file
-        stream = _Copy(blob, file, lambda: self._wrong.add(path), self._errors)
+        stream = _Copy(blob, file, lambda: self._note_wrong(path), self._errors)
         return cast(BinaryIO, io.BufferedReader(stream, _CHUNK))
+
+    def _note_wrong(self, path: str) -> None:
+        """Skip the copy from now on; one of this user is deleted, so that others add it again."""
+        self._wrong.add(path)
+        with suppress(OSError):
+            if os.lstat(path).st_uid == os.geteuid():
+                os.unlink(path)
 
     def _sizes(self, digest: Digest) -> Iterator[tuple[str, int]]:
         """Yield path and size of each copy that is not known to be wrong."""
@@ -147,7 +154,7 @@ class DirectorySharedBlobs(SharedBlobs):
                 with suppress(OSError):
                     os.unlink(temporary, dir_fd=parent)
                 raise
-            os.fsync(parent)
+            # The name is not synced: a blob that is lost with the power is made again.
         finally:
             os.close(parent)
 

@@ -188,9 +188,9 @@ def test_a_damaged_copy_of_this_user_is_replaced(tmp_path: Path) -> None:
         stream.read()
     assert not store.has(BLOB.digest)
 
-    store.add(BLOB, BytesIO(CONTENT))
+    opened(f"dir:{tmp_path}").add(BLOB, BytesIO(CONTENT))  # by another process
 
-    with store.open(BLOB, 0) as stream:
+    with opened(f"dir:{tmp_path}").open(BLOB, 0) as stream:
         assert stream.read() == CONTENT
 
 
