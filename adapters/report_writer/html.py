@@ -90,6 +90,7 @@ def _image(image: ReportImage) -> Json:
         "digest": image.digest,
         "target": image.target,
         "missing": image.missing,
+        "by_steps": image.by_steps,
         "layers": [_layer(layer) for layer in image.layers],
         "files": None if image.files is None else _directory(image.files),
         "totals": [[*total] for total in image.totals],

@@ -73,6 +73,7 @@ class ReportImage:
     digest: str
     target: str = ""  # of a bake
     missing: str = ""
+    by_steps: bool = False  # the layers are those of the steps: the image is not in the state
     layers: tuple[ReportLayer, ...] = ()
     files: FileMap | None = None
     totals: tuple[tuple[str, int, int], ...] = ()  # a reason, its files and their bytes

@@ -39,6 +39,16 @@ def step_rows(
     ]
 
 
+def last_step(record: BuildRecord) -> StepRecord | None:
+    """Return the step with the result of a build: the only one that no other step needs.
+
+    None if there are several, as in a build of several targets.
+    """
+    needed = {vertex for step in record.steps if step.facts for vertex in step.facts.inputs}
+    last = [step for step in record.instructions if step.vertex not in needed]
+    return last[0] if len(last) == 1 else None
+
+
 def _timed(step: StepRecord, zero: float, end: float, places: Mapping[str, int]) -> TimedStep:
     started = step.started or zero
     inputs = step.facts.inputs if step.facts else ()

@@ -23,6 +23,7 @@ with lazy_imports(__name__):
     from img.application.usecases.read_history import ReadHistory
     from img.application.usecases.remove import RemoveImage
     from img.application.usecases.report_build import ReportBuild
+    from img.application.usecases.report_images import ReportImages
 
 if TYPE_CHECKING:
     from img.application.ports.blob_store import BlobStore, BlobTrash
@@ -107,7 +108,9 @@ class Housekeeping(Wiring):
             ReportBuild,
             read=self.read_history,
             explain=self.explain_build,
-            explore=images.explore_image,
+            images=providers.Factory(
+                ReportImages, explore=images.explore_image, indexes=storage.indexes
+            ),
         )
         self.report_writer = providers.Factory(HtmlReports)
         self.copy_out = providers.Factory(

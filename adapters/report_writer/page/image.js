@@ -3,7 +3,7 @@
 let image = report.images[0];
 
 function chooseImage() {
-  const names = report.images.map((each) => `${each.target ? `${each.target}: ` : ""}${each.names.join(", ") || each.digest}`);
+  const names = report.images.map((each) => `${each.target ? `${each.target}: ` : ""}${each.names.join(", ") || each.digest || "files"}`);
   byId("which-image").append(...names.map((name, at) => make("option", { value: at }, name)));
   byId("image-choice").hidden = names.length < 2;
   byId("which-image").addEventListener("change", (event) => {
@@ -34,6 +34,9 @@ function showLayers() {
     ? `${size(all)} compressed: ${size(sum(base))} in ${count(base.length, "layer")} of the base image, and ` +
       `${size(all - sum(base))} in ${count(image.layers.length - base.length, "layer")} of this build.`
     : `${size(all)} compressed, in ${count(image.layers.length, "layer")} of this build.`;
+  if (image.by_steps) {
+    byId("sizes").textContent += " The state does not have the image; these are the layers of its steps.";
+  }
   byId("stack").replaceChildren(...image.layers.map((layer, at) => {
     const part = make("i", { title: `layer ${at + 1}: ${layer.step || "unknown"}, ${size(layer.size)}` });
     part.style.flexGrow = layer.size;

@@ -10,7 +10,7 @@ function showHeader() {
   byId("error").textContent = report.error;
   const facts = [["build", report.id], ["command", `img ${report.command} (version ${report.version})`],
     ["context", report.context], ["directory", report.directory], ["options", report.options.join(" ")],
-    ...report.images.map((each) => ["image", `${each.digest} ${each.names.join(" ")}`])];
+    ...report.images.map((each) => ["image", `${each.digest} ${each.names.join(" ")}`.trim()])];
   for (const [label, value] of facts) if (value) byId("facts").append(text("dt", label), text("dd", value));
   for (const section of document.querySelectorAll("section")) {
     if (!section.hidden) byId("parts").append(make("a", { href: `#${section.id}` }, section.querySelector("h2").textContent));

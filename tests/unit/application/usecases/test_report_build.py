@@ -1,5 +1,7 @@
 """Reports on builds that were done in memory."""
 
+from dataclasses import replace
+
 import pytest
 
 from img.domain.platform import Platform
@@ -76,14 +78,34 @@ def test_of_several_platforms_one_is_shown(app: InMemoryApp) -> None:
     assert neither.layers == ()
 
 
-def test_an_image_that_is_gone_is_missing(app: InMemoryApp) -> None:
+def test_an_image_that_is_gone_is_shown_by_the_layers_of_its_steps(app: InMemoryApp) -> None:
     record = app.recorded(DOCKERFILE, FILES)
+    report = app.container.housekeeping.report_build()
+    (before,) = report(record, HERE).images
     app.images.remove(ImageReference.parse("app"))
 
-    (image,) = app.container.housekeeping.report_build()(record, HERE).images
+    (image,) = report(record, HERE).images
 
-    assert image.missing.endswith("not found")
-    assert image.layers == ()
+    assert image.by_steps
+    assert image.files == before.files
+    assert image.waste == before.waste
+    assert [layer.step for layer in image.layers] == [
+        *("", ""),
+        *("COPY a b /srv/", "COPY --from=one /out /srv/a", "RUN rm"),
+    ]
+    app.indexes.remove(record.instructions[-1].facts.layer.diff_id)  # type: ignore[union-attr]
+    (gone,) = report(record, HERE).images
+    assert gone.missing.endswith("not found")
+    assert gone.layers == ()
+
+
+def test_a_build_of_files_is_shown_by_the_layers_of_its_steps(app: InMemoryApp) -> None:
+    record = app.recorded(DOCKERFILE, FILES)
+
+    (image,) = app.container.housekeeping.report_build()(replace(record, images=()), HERE).images
+
+    assert (image.names, image.digest, image.by_steps) == ((), "", True)
+    assert len(image.layers) == 5
 
 
 def test_a_failed_build_has_its_error_and_no_image(app: InMemoryApp) -> None:
