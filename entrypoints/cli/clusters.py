@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from img.domain.errors import UsageError
-from img.domain.options.cluster_address import parse_cluster
+from img.domain.options.cluster_address import BatchSystem, parse_cluster
 from img.domain.options.cluster_store import parse_cluster_store
+from img.entrypoints.cli.output import say
 from img.entrypoints.settings import ClusterChoice
 from img.entrypoints.wiring.without_container import started_cluster
 
@@ -32,6 +33,8 @@ def chosen_cluster(
             "--cluster-secrets is not supported yet",
             hint="leave it out: steps with secrets or agents run on this machine",
         )
+    if isinstance(address, BatchSystem):
+        say(f"Waiting for the first job of {address} to start.", error=True)
     with started_cluster(address, os.environ) as endpoint:
         yield ClusterChoice(
             address=endpoint.address,
