@@ -35,6 +35,9 @@ _LAYERS = frozenset(media_types.LAYERS)
 _LARGEST = 1 << 62  # bytes of a layer
 _MOST_HINT = 4000  # characters of the texts of errors
 
+SAME_VERSION = "install the same version of img on all machines of the cluster"
+"""The hint for records that are none."""
+
 BadRecord = records.BadRecord
 
 
@@ -195,7 +198,7 @@ def answer_from(text: str, worker: str) -> VertexAnswer:
     except (BadRecord, InvalidDigest):
         raise ClusterError(
             f"the worker {worker} sent an answer that is none",
-            hint="install the same version of img on all machines of the cluster",
+            hint=SAME_VERSION,
         ) from None
     raise failure
 

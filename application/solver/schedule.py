@@ -13,6 +13,8 @@ from img.domain.graph.vertex import Graph
 
 THREADS = 8  # vertices at once; most of them wait for processes or the network
 
+_PAUSE_S = 0.5
+
 _Result = TypeVar("_Result")
 
 Solve = Callable[[int, Sequence[Result]], Result]
@@ -81,7 +83,10 @@ class _Running(Generic[_Result]):
 
     def wait(self) -> None:
         with self._lock:
-            self._lock.wait_for(lambda: self._threads <= 0)
+            # The main thread handles signals, and one that another thread receives, such as a
+            # thread of Dask, does not end a wait without a limit (Python's signal, "threads").
+            while not self._lock.wait_for(lambda: self._threads <= 0, _PAUSE_S):
+                pass
 
     def _start(self, positions: Sequence[int]) -> None:
         for position in positions:

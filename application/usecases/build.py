@@ -7,7 +7,7 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
-from img.application.cancellation import cancelled_by
+from img.application.cancellation import LinkedCancellation, cancelled_by
 from img.application.layers.on_demand import LayerLost, Layers
 from img.application.outputs.deliver import DeliverOutputs
 from img.application.outputs.places import check_places
@@ -26,7 +26,7 @@ from img.application.solver.contexts import Contexts
 from img.application.solver.observer import TargetObserver
 from img.application.solver.progress import vertex_ids
 from img.application.solver.results import OpenContext, Result
-from img.application.solver.schedule import solve_all
+from img.application.solver.schedule import run_all, solve_all
 from img.application.solver.so_far import SoFar
 from img.application.solver.solve import Solver
 from img.application.solver.steps.make import BuildInputs
@@ -387,21 +387,34 @@ class _SolvePlatforms:
 
         A plan is solved again if it used a cached result that was then made again for another.
         """
+        cancelled = self.group.cancellation()
         solved: dict[int, Solved] = {}
+        if self.build.solver.cluster is not None and len(planned) > 1:
+            solved.update(self._at_once(planned, cancelled))
         for _ in planned:
             for place, (request, one) in enumerate(planned):
                 if place not in solved or self._so_far.differs(solved[place].stack):
-                    solved[place] = self._mended(request, one)
-                    self._so_far.note_image(solved[place].stack)
+                    solved[place] = self._mended(request, one, cancelled)
+                self._so_far.note_image(solved[place].stack)
         return [solved[place] for place in range(len(planned))]
 
-    def _mended(self, request: BuildRequest, planned: Planned) -> Solved:
+    def _at_once(
+        self, planned: Sequence[tuple[BuildRequest, Planned]], cancelled: Event
+    ) -> Mapping[int, Solved]:
+        """Solve all plans at the same time: their steps have workers of their own."""
+
+        def solve(place: int, _: Sequence[Solved]) -> Solved:
+            return self._mended(*planned[place], cancelled)
+
+        return run_all(dict.fromkeys(range(len(planned)), ()), solve, cancelled)
+
+    def _mended(self, request: BuildRequest, planned: Planned, cancelled: Event) -> Solved:
         """Solve the steps; fetch or make damaged layers again."""
         damaged: set[Digest] = set()
         lost: set[Digest] = set()
         while True:
             try:
-                return self._solved(request, planned)
+                return self._solved(request, planned, LinkedCancellation(cancelled))
             except LayerLost as error:
                 if error.digest in lost:
                     raise
@@ -418,10 +431,9 @@ class _SolvePlatforms:
                 warning = f"{error.message}; it is fetched or made again"
                 self.build.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning))
 
-    def _solved(self, request: BuildRequest, planned: Planned) -> Solved:
+    def _solved(self, request: BuildRequest, planned: Planned, cancelled: Event) -> Solved:
         """Solve the steps, and name the base images of which all layers are stored then."""
         plan, label = planned.plan, _label(request)
-        cancelled = self.group.cancellation()
         solver, exports = self.build.solver, bool(self.caches.targets)
         inputs = BuildInputs(
             contexts=self.contexts,

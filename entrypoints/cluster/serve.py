@@ -90,6 +90,9 @@ class _Server:
             )
         except ImgError as error:
             return codec.encode_error(error)
+        except BadRecord:
+            fault = ClusterError("a worker does not understand its task", hint=codec.SAME_VERSION)
+            return codec.encode_error(fault)
         except OSError as error:
             if error.errno in failures.FULL:
                 return codec.encode_error(WorkerUnfit("", failures.disk_full(error)))
