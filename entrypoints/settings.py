@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +88,7 @@ class Settings:
     userns: bool = False  # RUN steps may create user namespaces
     emulate: str = "full"  # or ids, fake, off: emulation of root where one id is mapped
     store: str = "files"  # or oci-layout
+    shared_stores: tuple[Path, ...] = ()  # layouts or states of others, which are only read
     registry: str = "oras"
     credentials: str = "docker"
     max_cache: int | None = None  # bytes for data that no image needs; None: img decides, 0: any
@@ -113,6 +114,27 @@ class Settings:
     policies: Policies | None = None  # for the sources and the images of builds
     git_access: GitAccess | None = None  # for the host of a remote bake definition
     cluster: ClusterChoice | None = None  # None: steps run on this machine
+
+
+def shared_stores(given: Sequence[str], store: str) -> tuple[Path, ...]:
+    """Return the directories with the blobs of the shared stores. Raises UsageError.
+
+    ``store`` is the kind of the user's own store.
+    """
+    if given and store not in ("files", "oci-layout"):
+        raise UsageError(f"--shared-store does not work with the store {store}")
+    found = []
+    for text in given:
+        root = Path(text).absolute()
+        layout = root / "layout"  # of a state with IMG_STORE=oci-layout
+        places = [place for place in (layout, root) if (place / "blobs").is_dir()]
+        if not places:
+            raise UsageError(
+                f"--shared-store {text}: no OCI layout and no state of img",
+                hint="name a directory with the directory blobs",
+            )
+        found.append(places[0])
+    return tuple(found)
 
 
 def byte_size(name: str, text: str) -> int:

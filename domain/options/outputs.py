@@ -49,6 +49,7 @@ _KNOWN = {
     "cacheonly": frozenset(),
 }  # fmt: skip
 _KNOWN["registry"] = _KNOWN["image"]
+_DIRECTORY = "dir"  # another name of local
 _WITH_ANNOTATIONS = ("image", "registry", "oci")
 
 
@@ -100,6 +101,8 @@ def _typed(text: str) -> Attributes:
         key if key.lower().startswith("annotation") else key.lower(): value
         for key, value in read.values.items()
     }
+    if values.get("type") == _DIRECTORY:
+        values["type"] = "local"
     found = Attributes(option=_OPTION, text=text, values=values)
     if not found["type"]:
         raise UsageError("type is required for output")

@@ -24,6 +24,7 @@ class SharedOptions(TypedDict, total=False):
 
     state: PathText
     backend: str
+    shared_store: Paths
     debug: bool
 
 

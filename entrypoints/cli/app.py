@@ -149,6 +149,7 @@ def root(
     ctx: typer.Context,
     state: options.State = None,
     backend: options.Backend = None,
+    shared_store: options.SharedStore = None,
     debug: options.Debug = False,
     version: Annotated[  # noqa: ARG001 (its callback acts)
         bool,
@@ -162,7 +163,9 @@ def root(
 ) -> None:
     """Read the options before the command."""
     session = ctx.obj or Session()
-    ctx.obj = session.with_options(state=state, backend=backend, debug=debug)
+    ctx.obj = session.with_options(
+        state=state, backend=backend, debug=debug, shared_store=shared_store
+    )
     options.show_help_alone(ctx)
 
 

@@ -165,6 +165,14 @@ State = Annotated[
     str | None,
     typer.Option("--state", "-s", help="Directory to hold the global state.", metavar="DIR"),
 ]
+SharedStore = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shared-store",
+        help="Use images and layers of a store that others may write. Repeatable.",
+        metavar="DIR",
+    ),
+]
 Backend = Annotated[
     str | None,
     typer.Option(

@@ -42,6 +42,7 @@ _OPTIONS = {
     Session: (
         _option("state", options.State, default=None),
         _option("backend", options.Backend, default=None),
+        _option("shared_store", options.SharedStore, default=None),
         _option("debug", options.Debug, default=False),
     ),
 }

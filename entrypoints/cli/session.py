@@ -21,6 +21,7 @@ from img.entrypoints.settings import (
     byte_size,
     host_platform,
     keep_records,
+    shared_stores,
     snapshotter_of,
 )
 
@@ -61,9 +62,16 @@ class Session:
     debug: bool = False
     caller: Caller | None = None
     command: str = "img"  # such as "img build"
+    shared: tuple[str, ...] = ()
 
     def with_options(
-        self, *, state: str | None, backend: str | None, debug: bool, command: str = "img"
+        self,
+        *,
+        state: str | None,
+        backend: str | None,
+        debug: bool,
+        command: str = "img",
+        shared_store: Sequence[str] | None = None,
     ) -> "Session":
         """Return the session with the options after the command, where these are given."""
         return Session(
@@ -72,6 +80,7 @@ class Session:
             debug=debug or self.debug,
             caller=self.caller,
             command=command,
+            shared=(*self.shared, *(shared_store or ())),
         )
 
     def state_path(self) -> Path:
@@ -132,6 +141,7 @@ class Session:
             platform=host_platform(),
             snapshotter=snapshotter_of(self.backend or "auto"),
             store="oci-layout" if foreign else _store(),
+            shared_stores=() if foreign else shared_stores(self.shared or _shared(), _store()),
             executor=_user_choice(executor or os.environ.get("IMG_EXECUTOR", "auto"), "executor"),
             registry=os.environ.get("IMG_REGISTRY", "oras"),
             credentials=os.environ.get("IMG_CREDENTIALS", "docker"),
@@ -194,6 +204,11 @@ def _policies(verify_base: Sequence[str], source_policy_file: str) -> "Policies 
     from img.entrypoints.policies import policies_of  # few builds have any
 
     return policies_of(os.environ, verify_base, source_policy_file)
+
+
+def _shared() -> list[str]:
+    """Return the directories in $IMG_SHARED_STORE, separated by colons."""
+    return [text for text in os.environ.get("IMG_SHARED_STORE", "").split(":") if text]
 
 
 def _store() -> str:

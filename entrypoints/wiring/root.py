@@ -205,9 +205,9 @@ def _port(container: Container, group: str) -> providers.Provider[Any]:
     """Return the provider of the port with the entry point group ``img.<group>``."""
     match group:
         case "blob_store":
-            return container.storage.blobs
+            return container.storage.own_blobs
         case "image_store":
-            return container.storage.images
+            return container.storage.own_images
         case "snapshotter":
             return container.execution.snapshotter
         case "executor":

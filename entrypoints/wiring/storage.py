@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from img.entrypoints.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.injection import (
@@ -21,6 +21,7 @@ with lazy_imports(__name__):
     from img.adapters.blob_store.memory import MemoryBlobStore
     from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
     from img.adapters.blob_store.recorded import RecordedBlobStore
+    from img.adapters.blob_store.shared import SharedBlobs, WithSharedBlobs
     from img.adapters.cache_store.memory import MemoryCacheStore
     from img.adapters.cache_store.namespaced import NamespacedCacheStore
     from img.adapters.cache_store.sqlite import SqliteCacheStore
@@ -33,6 +34,7 @@ with lazy_imports(__name__):
     from img.adapters.image_layout.writer import DirectoryLayoutWriter
     from img.adapters.image_store.memory import MemoryImageStore
     from img.adapters.image_store.oci_layout import OciLayoutImageStore
+    from img.adapters.image_store.shared import WithSharedImages
     from img.adapters.image_store.sqlite import SqliteImageStore
     from img.adapters.importer.archive import ArchiveImporter
     from img.adapters.index_store.files import FileIndexStore
@@ -91,6 +93,17 @@ def _scratch_elsewhere() -> ScratchSpace:
     return FileScratchSpace(Path(tempfile.gettempdir()))
 
 
+def _shared_blobs(setup: Setup, own: BlobStore) -> WithSharedBlobs:
+    return WithSharedBlobs(own, [SharedBlobs(root) for root in setup.settings.shared_stores])
+
+
+def _shared_images(setup: Setup, own: ImageStore, blobs: WithSharedBlobs) -> ImageStore:
+    shared = [
+        OciLayoutImageStore(root, setup.settings.platform) for root in setup.settings.shared_stores
+    ]
+    return WithSharedImages(own, shared, blobs, blobs.adopt)
+
+
 class Storage(Wiring):
     """Blobs, names, records, locks; and images that are read from and written to files."""
 
@@ -98,18 +111,26 @@ class Storage(Wiring):
         super().__init__()
         given = attributes_of(setup)
         self.database = providers.Singleton(_database, setup)
-        self.blobs: providers.Provider[BlobStore] = select(
+        self.own_blobs: providers.Provider[BlobStore] = select(
             given.settings.store,
             files=providers.Singleton(_file_blobs, setup),
             memory=providers.Singleton(MemoryBlobStore),
             **{"oci-layout": providers.Singleton(OciLayoutBlobStore, given.layout)},
         )
-        self.images: providers.Provider[ImageStore] = select(
+        self.own_images: providers.Provider[ImageStore] = select(
             given.settings.store,
             files=providers.Singleton(SqliteImageStore, self.database),
             memory=providers.Singleton(MemoryImageStore),
             **{"oci-layout": providers.Singleton(OciLayoutImageStore, given.layout)},
         )
+        self.blobs: providers.Provider[BlobStore] = self.own_blobs
+        self.images: providers.Provider[ImageStore] = self.own_images
+        if setup.settings.shared_stores:
+            shared: providers.Provider[Any] = providers.Singleton(
+                _shared_blobs, setup, self.own_blobs
+            )
+            self.blobs = shared
+            self.images = providers.Singleton(_shared_images, setup, self.own_images, shared)
         self.origins: providers.Provider[BlobOrigins] = select(
             given.records,
             state=providers.Singleton(SqliteBlobOrigins, self.database),

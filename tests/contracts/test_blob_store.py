@@ -14,6 +14,7 @@ import pytest
 from img.adapters.blob_store.files import FileBlobStore, FileBlobWriter
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
+from img.adapters.blob_store.shared import SharedBlobs, WithSharedBlobs
 from img.application.ports.blob_store import (
     BlobDamaged,
     BlobStore,
@@ -39,7 +40,11 @@ def in_memory(_root: Path) -> BlobStore:
     return MemoryBlobStore()
 
 
-@pytest.fixture(params=[*ON_DISK, in_memory])
+def before_a_shared_one(root: Path) -> BlobStore:
+    return WithSharedBlobs(FileBlobStore(root), [SharedBlobs(root / "shared")])
+
+
+@pytest.fixture(params=[*ON_DISK, in_memory, before_a_shared_one])
 def store(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> BlobStore:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.image_store.memory import MemoryImageStore
 from img.adapters.image_store.oci_layout import OciLayoutImageStore
+from img.adapters.image_store.shared import WithSharedImages
 from img.adapters.image_store.sqlite import SqliteImageStore
 from img.adapters.storage.sqlite import Database
 from img.application.ports.image_store import ImageNotFound, ImageStore
@@ -34,7 +36,12 @@ def in_memory(_root: Path) -> ImageStore:
 SHARED: list[Make] = [in_sqlite, OciLayoutImageStore]
 
 
-@pytest.fixture(params=[*SHARED, in_memory])
+def before_a_shared_one(root: Path) -> ImageStore:
+    shared = OciLayoutImageStore(root / "shared")
+    return WithSharedImages(in_memory(root), [shared], MemoryBlobStore(), lambda _: None)
+
+
+@pytest.fixture(params=[*SHARED, in_memory, before_a_shared_one])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ImageStore:
     make: Make = request.param
     return make(tmp_path / "state")

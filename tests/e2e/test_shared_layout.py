@@ -1,6 +1,7 @@
 """One image layout that img and other tools read, write and clean up in turn."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from tests.support.host.img_command import Img, ImgFor, WriteContext
 from tests.support.host.machine import need_root
 from tests.support.host.peers import podman, podman_run, tool
+from tests.support.images.written_images import read_archive
 from tests.support.servers.registry_server import RegistryServer
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry, pytest.mark.peers]
@@ -182,3 +184,45 @@ def test_both_families_of_types_go_around(
     assert (workplace / "root/hi").read_text() == "hi\n"
     whole(img)
     shutil.rmtree(workplace / "root")
+
+
+def test_a_shared_store_gives_images_and_layers_without_a_copy(
+    img_for: ImgFor, busybox: str, write_context: WriteContext, workplace: Path
+) -> None:
+    need_root()
+    name = "registry.example/site/base:1"
+    site = img_for("root", "site").with_environment(IMG_STORE="oci-layout")
+    text = f"FROM {busybox}\nRUN echo of the site >/site\n"
+    site("build", "-q", "--insecure-registry", "-t", name, write_context(text))
+    site.state.chmod(0o711)
+    (site.state / "layout").chmod(0o755)
+    before = {path: path.stat().st_mtime_ns for path in (site.state / "layout").rglob("*")}
+    user = img_for("user").with_environment(IMG_SHARED_STORE=str(site.state))
+    text = f"FROM {name}\nRUN cat /site >/copy\nCOPY --from={name} /site /second\n"
+
+    user("build", "-q", "-t", "app", write_context(text))
+
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    own = {path.name for path in (user.state / "blobs/sha256").iterdir()}
+    assert own.isdisjoint({path.name for path in before})
+    assert names(user) == {_APP}
+    last = read_archive(user("save", "--format", "oci", "app").output).layers[-1]
+    assert "/second" in last
+    assert user("tag", name, "mine").code == 0
+    assert names(user) == {_APP, "docker.io/library/mine:latest"}
+    whole(user)
+
+    user("prune", "--all")
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    stored = (site.state / "layout/blobs/sha256").iterdir()
+    layer = max(stored, key=lambda each: each.stat().st_size)
+    layer.write_bytes(bytes(layer.stat().st_size))
+    fresh = user.with_state(workplace / "fresh")
+    fresh.state.mkdir()
+    os.chown(fresh.state, user.account.uid, user.account.gid)
+    # The blob is fetched from the registry in the name instead, which does not exist.
+    failed = fresh("build", "-q", "-t", "app", write_context(text), code=6).stderr
+    assert "damaged blob in a shared store" in failed
+    assert str(layer) in failed
+    missing = user("--shared-store", workplace / "missing", "ls", code=1).error_line
+    assert f"{workplace}/missing: no OCI layout" in missing

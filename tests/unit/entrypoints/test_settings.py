@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from img.domain.errors import UsageError
 from img.entrypoints.default_state import default_state
-from img.entrypoints.settings import host_platform, snapshotter_of
+from img.entrypoints.settings import host_platform, shared_stores, snapshotter_of
 from tests.support.host.machine import need_root
 
 
@@ -61,3 +62,17 @@ def test_the_home_of_another_user_is_not_used(tmp_path: Path) -> None:
     state = default_state({"HOME": str(tmp_path)})
 
     assert Path(state) == Path(pwd.getpwuid(0).pw_dir, ".local/share/img")
+
+
+def test_a_shared_store_is_a_layout_a_state_with_one_or_a_directory_of_blobs(
+    tmp_path: Path,
+) -> None:
+    for place in ("state/layout/blobs", "state/blobs", "layout/blobs", "empty"):
+        (tmp_path / place).mkdir(parents=True)
+    texts = [f"{tmp_path}/state", f"{tmp_path}/layout"]
+
+    assert shared_stores(texts, "files") == (tmp_path / "state/layout", tmp_path / "layout")
+    with pytest.raises(UsageError, match="empty: no OCI layout"):
+        shared_stores([f"{tmp_path}/empty"], "files")
+    with pytest.raises(UsageError, match="the store s3"):
+        shared_stores(texts, "s3")

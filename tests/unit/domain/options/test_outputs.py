@@ -249,3 +249,7 @@ def test_names_and_places_come_through_csv_as_they_are(names: list[str], place: 
     assert isinstance(output, ArchiveOutput)
     assert output.destination == place
     assert output.names == tuple(dict.fromkeys(ImageReference.parse(name) for name in names))
+
+
+def test_dir_is_another_name_of_local() -> None:
+    assert outputs("type=dir,dest=out") == outputs("type=local,dest=out")

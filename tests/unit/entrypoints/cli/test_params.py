@@ -62,6 +62,7 @@ def test_own_options_come_first_and_the_context_is_passed_if_it_is_wanted() -> N
         "extra",
         "state",
         "backend",
+        "shared_store",
         "debug",
     ]
     assert command.__doc__ == "Do nothing."

@@ -59,6 +59,7 @@ _MADE_WHEN_USED = {
 }
 # Chosen by settings that leave no trace.
 _OTHER_SETTINGS = {
+    *("SharedBlobs", "WithSharedBlobs", "WithSharedImages"),
     *("BinfmtPrograms", "Database", "FileBlobStore", "FileIndexStore", "LocalContexts"),
     *("MemoryBlobOrigins", "MemoryBlobStore", "MemoryCacheStore", "MemoryFileDigestStore"),
     *("MemoryImageStore", "MemoryIndexStore", "NamespacedCacheStore", "OciLayoutBlobStore"),
