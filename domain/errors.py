@@ -87,3 +87,9 @@ class TrustError(ImgError):
     """An image without the signature that it needs, or something that a policy forbids."""
 
     exit_code = 10
+
+
+class StepForbidden(SourceError, TrustError):
+    """An instruction of a Dockerfile that violates a policy, or uses an image without signature."""
+
+    exit_code = TrustError.exit_code

@@ -9,7 +9,7 @@ from img.application.packages.find import FindPackages
 from img.application.solver.results import Stack
 from img.domain.dataclass import dataclass
 from img.domain.policy.policy import Policy
-from img.domain.policy.violation import PolicyViolated, StepForbidden
+from img.domain.policy.violation import PolicyViolated, forbidden
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class CheckResults:
         try:
             policy.check_size(sum(layer.descriptor.size for layer in layers))
         except PolicyViolated as error:
-            raise StepForbidden(error, _lines_of(solved, len(layers) - 1)) from error
+            raise forbidden(error, _lines_of(solved, len(layers) - 1)) from error
         if policy.no_setuid:
             self._check_files(policy, solved)
         if policy.refused_licenses:
@@ -46,12 +46,12 @@ class CheckResults:
                 found[tree.layer_of(entry.path)].append(entry.path)
         if found:
             layer, paths = _topmost(found)
-            raise StepForbidden(policy.refuse_set_id(sorted(paths)), _lines_of(solved, layer))
+            raise forbidden(policy.refuse_set_id(sorted(paths)), _lines_of(solved, layer))
 
     def _check_licenses(self, policy: Policy, solved: Solved) -> None:
         read = self.packages(solved.stack.layers)
         for unread in read.unread:
-            raise StepForbidden(policy.unread_packages(unread.path), None)
+            raise forbidden(policy.unread_packages(unread.path), None)
         found: dict[int, list[str]] = defaultdict(list)
         for package in read.packages:
             if policy.refuses_license(package.license):
@@ -59,7 +59,7 @@ class CheckResults:
                 found[package.layer].append(name)
         if found:
             layer, names = _topmost(found)
-            raise StepForbidden(policy.refuse_licenses(sorted(names)), _lines_of(solved, layer))
+            raise forbidden(policy.refuse_licenses(sorted(names)), _lines_of(solved, layer))
 
 
 def _topmost(found: Mapping[int, list[str]]) -> tuple[int, list[str]]:

@@ -15,7 +15,7 @@ from img.domain.dockerfile.instructions import Dockerfile
 from img.domain.dockerfile.interpret import interpret
 from img.domain.dockerfile.raw import RawDockerfile
 from img.domain.dockerfile.suggestion import closest
-from img.domain.errors import SourceError, TrustError
+from img.domain.errors import SourceError
 from img.domain.graph.arguments import (
     global_arguments,
     source_date_epoch,
@@ -149,8 +149,6 @@ def _proposing_stages(dockerfile: Dockerfile, request: BuildRequest) -> Iterator
         yield
     except BaseUnavailable as error:
         stages = [stage.start.name for stage in dockerfile.stages if stage.start.name]
-        if error.exit_code == TrustError.exit_code:  # the name is right
-            raise
         word = error.name.text.removeprefix("docker.io/library/").removesuffix(":latest")
         near = closest(word, [*stages, *request.contexts])
         if near:

@@ -22,7 +22,7 @@ from img.domain.build import BaseImage, BaseName
 from img.domain.context_location import LayoutPlace
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
-from img.domain.errors import BuildError, ImgError, NotFoundError
+from img.domain.errors import BuildError, ImgError, NotFoundError, StepForbidden, TrustError
 from img.domain.image_name import ImageName
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
@@ -111,7 +111,8 @@ class ResolveBases:
     ) -> Mapping[BaseName, ResolvedBase]:
         """Return the config and the layers of each base image; fetch no layer.
 
-        ``pull`` selects between stored images and those of registries. Raises BaseUnavailable.
+        ``pull`` selects between stored images and those of registries. Raises BaseUnavailable,
+        StepForbidden.
         """
         wanted = list(dict.fromkeys(names))
         resolve = partial(self._resolve, pull=pull)
@@ -157,6 +158,9 @@ class ResolveBases:
             self.pins.note_image(reference, name.platform, image.target.digest)
         except ImgError as error:
             self.progress.emit(VertexFailed(vertex=vertex, message=error.message))
+            if isinstance(error, TrustError):
+                message = f"{name.text}: {error.message}"
+                raise StepForbidden(message, lines=name.lines, hint=error.hint) from error
             raise BaseUnavailable(name, error) from error
         self.progress.emit(VertexDone(vertex=vertex))
         here = None if local is None else local[1]

@@ -15,7 +15,7 @@ from img.domain.graph.vertex import Plan, Vertex
 from img.domain.policy.git_source import git_identifier, with_git_identifier
 from img.domain.policy.policy import Policy
 from img.domain.policy.source_policy import Source, SourcePolicy, evaluated
-from img.domain.policy.violation import PolicyViolated, StepForbidden
+from img.domain.policy.violation import PolicyViolated, forbidden
 from img.domain.reference import ImageReference
 from img.domain.url import redact_credentials
 
@@ -120,7 +120,7 @@ def _at(vertex: Vertex) -> Iterator[None]:
     try:
         yield
     except PolicyViolated as error:
-        raise StepForbidden(error, vertex.lines) from error
+        raise forbidden(error, vertex.lines) from error
 
 
 def is_commit(ref: str) -> bool:

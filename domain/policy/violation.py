@@ -1,6 +1,6 @@
 """Violations of policies."""
 
-from img.domain.errors import SourceError, TrustError
+from img.domain.errors import StepForbidden, TrustError
 
 
 class PolicyViolated(TrustError):
@@ -11,11 +11,6 @@ class PolicyViolated(TrustError):
         self.rule = rule
 
 
-class StepForbidden(SourceError):
-    """A violation by an instruction of a Dockerfile."""
-
-    exit_code = TrustError.exit_code
-
-    def __init__(self, violated: PolicyViolated, lines: tuple[int, int] | None) -> None:
-        super().__init__(violated.message, lines=lines, hint=violated.hint)
-        self.rule = violated.rule
+def forbidden(violated: PolicyViolated, lines: tuple[int, int] | None) -> StepForbidden:
+    """Return the violation as one by an instruction at ``lines``."""
+    return StepForbidden(violated.message, lines=lines, hint=violated.hint)

@@ -24,6 +24,8 @@ from img.domain.errors import (
     RemoteError,
     SourceError,
     StateError,
+    StepForbidden,
+    TrustError,
     UsageError,
 )
 from img.domain.filesystem.absent import FileNotInImage
@@ -41,7 +43,15 @@ _KINDS: Mapping[str, type[ImgError]] = {
         *(BakeError, BlobDamaged, BlobNotFound, BuildError, ContextError, DockerfileError),
         *(FileNotInImage, HostError, ImageNotFound, ImgError, InvalidPlatform, InvalidReference),
         *(ManifestUnknown, NoPlatformMatch, NotFoundError, RegistryError, RegistryUnreachable),
-        *(RemoteError, SourceError, StateError, Unauthorized, UsageError),
+        *(
+            RemoteError,
+            SourceError,
+            StateError,
+            StepForbidden,
+            TrustError,
+            Unauthorized,
+            UsageError,
+        ),
     )
 }
 

@@ -21,6 +21,8 @@ from img.domain.errors import (
     RemoteError,
     SourceError,
     StateError,
+    StepForbidden,
+    TrustError,
     UsageError,
 )
 from img.domain.filesystem.absent import FileNotInImage
@@ -86,7 +88,9 @@ __all__ = [
     "RemoteError",
     "SourceError",
     "StateError",
+    "StepForbidden",
     "StepsPlanned",
+    "TrustError",
     "Unauthorized",
     "UsageError",
     "VertexCached",

@@ -9,12 +9,11 @@ import pytest
 
 from img.adapters.signing_keys.memory import MemorySigningKeys
 from img.adapters.snapshotter.memory import MemoryWorkspace
-from img.application.planning.resolve import BaseUnavailable
 from img.application.policy.guard import guarded_plan
 from img.application.transfer.pins import NoPins
 from img.application.usecases.sign_image import SigningRequest
 from img.domain.digest import Digest
-from img.domain.errors import ImgError, SourceError
+from img.domain.errors import ImgError, SourceError, StepForbidden
 from img.domain.filesystem.file_name import FileName
 from img.domain.graph.operations import FetchUrl
 from img.domain.graph.vertex import Graph, Plan, Vertex
@@ -23,7 +22,6 @@ from img.domain.oci.config import ImageConfig
 from img.domain.policy.policies import Policies
 from img.domain.policy.policy import Policy, SignedImages
 from img.domain.policy.source_policy import SourcePolicy
-from img.domain.policy.violation import StepForbidden
 from img.domain.reference import ImageReference
 from img.entrypoints.wiring.setup import Setup
 from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp
@@ -90,7 +88,7 @@ def test_unsigned_images_are_refused_with_their_line(
 
     error = _refused(app, dockerfile)
 
-    assert isinstance(error, BaseUnavailable)
+    assert isinstance(error, StepForbidden)
     assert "has no signature by this key" in error.message
     assert error.lines == (line, line)
     assert ">>>" in error.excerpt
