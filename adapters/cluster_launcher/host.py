@@ -1,4 +1,4 @@
-"""The process of a cluster: ``python -m img.adapters.cluster_launcher.host``.
+"""The process of a cluster.
 
 It reads one line of JSON, starts the cluster, and answers with one line: the endpoint, or an error.
 It ends the cluster, and itself, at the end of its standard input, and on SIGTERM.
@@ -205,7 +205,3 @@ def _first_line(error: Exception) -> str:
     _, found, said = text.partition("stderr:\n")
     lines = [line.strip() for line in (said if found else text).splitlines() if line.strip()]
     return lines[-1] if lines else text
-
-
-if __name__ == "__main__":
-    main()

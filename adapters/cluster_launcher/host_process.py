@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from pathlib import Path
 from typing import IO
 
+import img
 from img.application.ports.cluster_launcher import (
     ClusterEndpoint,
     ClusterLauncher,
@@ -26,7 +28,11 @@ from img.domain.options.cluster_address import (
 )
 from img.domain.options.cluster_settings import ClusterSettings
 
-_HOST = "img.adapters.cluster_launcher.host"
+# As the Python API starts its engine (entrypoints/api/engine.py).
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); import img; sys.path.append(sys.path.pop(0)); "
+    "from img.adapters.cluster_launcher.host import main; main()"
+)
 _MOST_ANSWER = 1 << 20  # bytes
 _MOST_LOG = 4096
 _END_S = 60.0  # a batch system may be slow to cancel jobs
@@ -91,13 +97,12 @@ class _Host:
         }
         # A session of its own: Ctrl-C at the terminal is for this process alone.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", _HOST],
+            [sys.executable, "-c", _START, _package_root()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             start_new_session=True,
             cwd="/",
-            env=_environment(),
         )
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it has failed; its answer or log says why
@@ -142,6 +147,6 @@ class _Host:
         return words[-1] if words else "the process of its scheduler ended"
 
 
-def _environment() -> Mapping[str, str]:
-    """Return the environment with the module path of this process."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)}
+def _package_root() -> str:
+    assert img.__file__ is not None
+    return os.path.dirname(os.path.dirname(Path(img.__file__).absolute()))

@@ -9,7 +9,7 @@ from img.domain.options.cluster_address import BatchSystem, parse_cluster
 from img.domain.options.cluster_store import parse_cluster_store
 from img.entrypoints.cli.output import say
 from img.entrypoints.settings import ClusterChoice
-from img.entrypoints.wiring.without_container import started_cluster
+from img.entrypoints.wiring.without_container import check_cluster_store, started_cluster
 
 
 @contextmanager
@@ -27,7 +27,8 @@ def chosen_cluster(
             "--cluster needs a place where its machines exchange layers",
             hint="--cluster-store dir:/shared/layers, for example, or $IMG_CLUSTER_STORE",
         )
-    store = str(parse_cluster_store(place, os.environ))
+    store = parse_cluster_store(place, os.environ)
+    check_cluster_store(store)
     if secrets:
         raise UsageError(
             "--cluster-secrets is not supported yet",
@@ -39,7 +40,7 @@ def chosen_cluster(
         yield ClusterChoice(
             address=endpoint.address,
             dashboard=endpoint.dashboard,
-            store=store,
+            store=str(store),
             ca=endpoint.ca,
             cert=endpoint.cert,
             key=endpoint.key,

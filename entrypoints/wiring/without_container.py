@@ -15,6 +15,7 @@ with lazy_imports(__name__):
     from img.adapters.foreign_programs.binfmt import BinfmtPrograms
     from img.adapters.host_survey.linux import LinuxSurvey
     from img.adapters.linux.regular_files import read_regular
+    from img.adapters.shared_blobs.directory import DirectorySharedBlobs
     from img.application.usecases.diagnose import Diagnose
     from img.domain.errors import UsageError
     from img.domain.options.cluster_settings import parse_cluster_settings
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from img.application.ports.dockerfile_parser import DockerfileParser
     from img.domain.options.cluster_address import ClusterAddress, SchedulerAddress
     from img.domain.options.cluster_settings import ClusterSettings
+    from img.domain.options.cluster_store import ClusterStore
 
 _MOST_SETTINGS = 1 << 20  # bytes
 
@@ -47,6 +49,14 @@ def started_cluster(
     Entering raises ClusterNotStarted, UsageError.
     """
     return HostProcessLauncher().start(address, cluster_settings(environment))
+
+
+def check_cluster_store(place: ClusterStore) -> None:
+    """Raise SharedBlobsError for a directory that is not there, before a cluster is started."""
+    from img.domain.options.cluster_store import DirectoryStore
+
+    if isinstance(place, DirectoryStore):
+        DirectorySharedBlobs(place)
 
 
 def cluster_settings(environment: Mapping[str, str]) -> ClusterSettings:

@@ -8,10 +8,12 @@ import pytest
 
 from img.adapters.cluster_launcher.worker import parse_memory
 from img.application.ports.cluster_launcher import MissingClusterExtra
+from img.application.ports.shared_blobs import SharedBlobsError
 from img.domain.errors import UsageError
 from img.domain.options.cluster_settings import ClusterSettings
 from img.entrypoints.cli import worker
 from img.entrypoints.cli.app import invoke
+from img.entrypoints.cli.clusters import chosen_cluster
 from img.entrypoints.cli.session import Session
 from img.entrypoints.wiring.without_container import cluster_settings
 
@@ -87,3 +89,13 @@ def test_settings_that_are_named_have_to_be_there(tmp_path: Path) -> None:
         cluster_settings({"IMG_SETTINGS": "/nowhere/a.toml"})
     with pytest.raises(UsageError, match="cannot be read"):
         cluster_settings({"IMG_SETTINGS": str(tmp_path)})
+
+
+def test_a_directory_is_looked_for_before_a_cluster_is_started(tmp_path: Path) -> None:
+    place = f"dir:{tmp_path}/layers"
+
+    with (
+        pytest.raises(SharedBlobsError, match=f"there is no {tmp_path}/layers"),
+        chosen_cluster("slurm", place, secrets=False, unsupported={}),
+    ):
+        pass

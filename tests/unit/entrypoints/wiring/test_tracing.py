@@ -73,7 +73,7 @@ _OF_OTHER_COMMANDS = {
     *("DockerArchiveExporter", "OciArchiveExporter", "OciLayoutExporter", "Sif", "Squashfs"),
     *("Access", "CosignKeys", "HtmlReports", "LocalTerminal", "OrasRegistryContents"),
     # Builds with a cluster leave no trace.
-    *("HostProcessLauncher", "read_regular", "require_extra"),
+    *("DirectorySharedBlobs", "HostProcessLauncher", "read_regular", "require_extra"),
 }
 _MODULES = sorted(path.stem for path in Path(wiring.__path__[0]).glob("[a-z]*.py"))
 
