@@ -5,9 +5,12 @@ import math
 import time
 from http.client import BadStatusLine, HTTPResponse, parse_headers
 from socket import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from img.application.cancellation import POLL_S, StepCanceled, current_cancellation
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 STEP = 64 * 1024  # bytes that may take as long as one wait for an answer
 
@@ -56,7 +59,7 @@ class _SteadyReader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: "WriteableBuffer") -> int:
         began = time.monotonic()
         count = self._received(buffer, began + self._limit_s)
         self._waited_s += time.monotonic() - began
@@ -72,7 +75,7 @@ class _SteadyReader(io.RawIOBase):
             self._held.close()
         super().close()
 
-    def _received(self, buffer: Any, end_s: float) -> int:
+    def _received(self, buffer: "WriteableBuffer", end_s: float) -> int:
         cancellation = current_cancellation()
         if cancellation is None:
             return self._sock.recv_into(buffer)

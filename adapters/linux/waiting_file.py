@@ -2,7 +2,10 @@
 
 import io
 import select
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _CHUNK = 1 << 16
 
@@ -23,7 +26,7 @@ class WaitingFile(io.FileIO):
         self._most = most
         self.kept = bytearray()
 
-    def readinto(self, buffer: Any, /) -> int:
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
         while True:
             read: int | None = super().readinto(buffer)
             if read is not None:

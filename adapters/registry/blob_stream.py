@@ -13,6 +13,7 @@ from img.domain.decimal_text import parse_count
 
 if TYPE_CHECKING:
     import requests
+    from _typeshed import WriteableBuffer
 
 
 class BlobStream(io.RawIOBase):
@@ -46,17 +47,18 @@ class BlobStream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed: Buffer
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
         while True:
             try:
-                data = self._read(len(buffer))
+                data = self._read(len(view))
             except Exception as error:
                 if not _is_network(error):
                     raise
                 self._fail(unreachable(error, self._host))
                 continue
-            if data or self._offset >= self._size or not len(buffer):
-                return self._take(data, buffer)
+            if data or self._offset >= self._size or not len(view):
+                return self._take(data, view)
             sent = f"{self._offset} of {self._size} bytes"
             text = f"registry {self._host} sent {sent} of {self._name}"
             self._fail(RegistryError(text, retryable=True))

@@ -4,7 +4,7 @@ import io
 import json
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from img.application.ports.blob_store import BlobMismatch
 from img.application.ports.credential_store import Credentials
@@ -18,6 +18,9 @@ from img.application.ports.registry import (
 from img.domain.digest import Digest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class MemoryRegistry(Registry, RegistryContents):
@@ -230,8 +233,8 @@ class _CutStream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed: Buffer
+    def readinto(self, buffer: "WriteableBuffer") -> int:
         count = self._content.readinto(buffer)
-        if count == 0 and len(buffer):
+        if count == 0 and memoryview(buffer).nbytes:
             raise RegistryError(f"registry {self._host} broke the connection", retryable=True)
         return count

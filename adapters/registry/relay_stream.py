@@ -2,9 +2,12 @@
 
 import io
 from collections.abc import Callable, Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from img.application.ports.registry import RegistryError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class RelayStream(io.RawIOBase):
@@ -23,14 +26,15 @@ class RelayStream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed: Buffer
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
         while True:
             try:
-                data = self._stream.read(len(buffer))
+                data = self._stream.read(len(view))
                 break
             except RegistryError as error:
                 self._go_on(error)
-        buffer[: len(data)] = data
+        view[: len(data)] = data
         self._offset += len(data)
         return len(data)
 

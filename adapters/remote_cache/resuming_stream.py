@@ -2,8 +2,12 @@
 
 import io
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from img.application.ports.remote_cache import RemoteCacheError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 CHUNK = 256 * 1024  # bytes
 
@@ -42,11 +46,12 @@ class ResumingStream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
         if not self._ready:
             self._ready = memoryview(self._next())
-        count = min(len(buffer), len(self._ready), self._size + 1 - self._position)
-        buffer[:count] = self._ready[:count]
+        count = min(len(view), len(self._ready), self._size + 1 - self._position)
+        view[:count] = self._ready[:count]
         self._ready = self._ready[count:]
         self._position += count
         return count

@@ -1,11 +1,14 @@
 """Content that is verified while it is read."""
 
 import io
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from img.application.ports.blob_store import BlobMismatch
 from img.domain.digest import Digest
 from img.domain.oci.descriptor import Descriptor
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class CheckingStream(io.RawIOBase):
@@ -23,15 +26,16 @@ class CheckingStream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._content.read(len(buffer))
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        data = self._content.read(len(view))
         if not data:
             self._check()
         self._hash.update(data)
         self._size += len(data)
         if self._size > self._blob.size:
             self._check()
-        buffer[: len(data)] = data
+        view[: len(data)] = data
         return len(data)
 
     def _check(self) -> None:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from img.adapters.linux.regular_files import open_regular
 from img.adapters.shared_blobs.checking_stream import CheckingStream
@@ -23,6 +23,9 @@ from img.application.ports.shared_blobs import SharedBlobNotFound, SharedBlobs, 
 from img.domain.digest import Digest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.options.cluster_store import DirectoryStore
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _CHUNK = 1 << 20  # bytes
 _FOLDER_MODE = 0o755  # workers of other users read the blobs
@@ -185,7 +188,7 @@ class _Copy(CheckingStream):
         self._on_wrong = on_wrong
         self._errors = errors
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: "WriteableBuffer") -> int:
         try:
             with self._errors("read"):
                 return super().readinto(buffer)

@@ -187,7 +187,7 @@ class WriteFiles:
             with self.trees.layers.open(layers[depth]) as blob:
                 for offset, content in self.archive.contents(blob, sizes):
                     entry = folder.renamed(entries[offset])
-                    yield PackedEntry(entry=entry, open=lambda content=content: content)  # type: ignore[misc]
+                    yield PackedEntry.opened(entry, content)
 
     def _in_order(self, folders: Sequence[_Folder]) -> Iterator[PackedEntry]:
         """Yield all files in the order of their paths, as usual in tar files."""

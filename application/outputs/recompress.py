@@ -102,7 +102,7 @@ class LayerVariants:
         for entry in index:
             if entry.offset in wanted:
                 _, content = next(contents)
-                yield PackedEntry(entry=entry, open=lambda content=content: content)  # type: ignore[misc]
+                yield PackedEntry.opened(entry, content)
             else:
                 yield PackedEntry(entry=entry, open=io.BytesIO)
 

@@ -41,6 +41,11 @@ class PackedEntry(NamedTuple):
     entry: Entry
     open: Callable[[], BinaryIO] | None = None
 
+    @classmethod
+    def opened(cls, entry: Entry, content: BinaryIO) -> "PackedEntry":
+        """Return an entry with a content that is open already."""
+        return cls(entry, lambda: content)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormerLayer:
