@@ -29,7 +29,11 @@ from img.domain.report.log_excerpt import excerpts_of
 from img.domain.report.step_rows import step_rows
 
 START = 1_700_000_000.0
-_WORDS = ("apt-get install", "pip install", "make", "npm ci", "cargo build", "go vet ./...", "test")
+_WORDS = (
+    *("apt-get install -y gcc", "pip install -r", "make -C", "npm ci --prefix", "cargo build -p"),
+    *("go vet ./", "pytest -q"),
+)
+_STAGES = ("tools", "assets", "server", "docs", "checks", "client", "site", "app")
 _SLOTS = 4  # steps at once
 
 
@@ -102,13 +106,17 @@ def _vertices(steps: int, stages: int) -> Iterator[tuple[str, str, Sequence[str]
         stage = min(number // length, stages - 1)
         step = number - stage * length
         amount = steps - length * (stages - 1) if stage == stages - 1 else length
-        name = f"stage-{stage} " if stages > 1 else ""
+        name = f"{_stage(stage, stages)} " if stages > 1 else ""
         inputs = [str(number - 1)] if step else []
-        text = f"RUN {_WORDS[(step * 5 + stage) % len(_WORDS)]} --number {step}"
+        text = f"RUN {_WORDS[(step * 5 + stage) % len(_WORDS)]} part-{step}"
         if stage == stages - 1 and 0 < step < stages:
-            text = f"COPY --from=stage-{step - 1} /out /opt/{step}"
+            text = f"COPY --from={_stage(step - 1, stages)} /out /opt/{step}"
             inputs.append(str(step * length - 1))
         yield str(number), f"[{name}{step + 1}/{amount}] {text}", inputs
+
+
+def _stage(number: int, stages: int) -> str:
+    return _STAGES[len(_STAGES) - stages + number]
 
 
 def layers_of(files: int, *, layers: int = 6) -> Sequence[FileIndex]:

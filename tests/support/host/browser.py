@@ -95,6 +95,11 @@ class Browser:
         found = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         return base64.b64decode(found["data"])
 
+    def small_picture(self) -> bytes:
+        """Return the part of the page in the window as a WebP file."""
+        found = self.call("Page.captureScreenshot", format="webp", quality=70)
+        return base64.b64decode(found["data"])
+
     def colours(self) -> dict[tuple[int, int, int], int]:
         """Return the colours of a screenshot of the page: how many of its pixels have each."""
         png = base64.b64encode(self.screenshot()).decode()
