@@ -70,7 +70,7 @@ class HostProcessLauncher(ClusterLauncher):
                 raise ClusterNotStarted(
                     "img starts no workers on Kubernetes",
                     hint="apply examples/cluster/kubernetes.yaml, and name its scheduler with "
-                    "--cluster tcp://HOST:PORT (docs/cluster.md)",
+                    "--cluster tls://HOST:PORT (docs/cluster.md)",
                 )
             case _:
                 require_extra(f"--cluster {address}", batch=isinstance(address, BatchSystem))

@@ -28,6 +28,8 @@ _WEIGHTS = {
     "test_what_was_done_is_kept_when_the_scheduler_ends": 12,
     "test_commands_work_as_shown": 15,
     "test_kanikos_own_dockerfiles_build": 15,
+    "test_a_build_on_slurm_gives_the_same_image_and_leaves_no_job": 12,
+    "test_layers_of_workers_are_fetched_for_a_push_elsewhere_and_for_a_cache": 12,
     "test_other_engines_show_the_same_files": 20,
     "test_what_only_a_plain_user_can_see": 15,
     "test_the_images_are_what_root_builds_on_overlays": 12,
