@@ -35,16 +35,10 @@ function showLanes() {
     const box = make("rect", {
       class: `${step.status}${step.critical ? " critical" : ""}`, x: percent(step.start, total), y: lane * height + 2,
       width: percent(seconds(step), total), height: height - 4, on: { click: () => openStep(at) },
-    }, text2("title", `${step.name}: ${time(seconds(step))}`));
+    }, text("title", `${step.name}: ${time(seconds(step))}`));
     svg.append(box);
   }
   svg.style.height = `${Math.max(free.length, 1) * height}px`;
-}
-
-function text2(name, content) {
-  const element = make(name);
-  element.textContent = content;
-  return element;
 }
 
 function showRows() {
