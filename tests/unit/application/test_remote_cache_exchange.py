@@ -3,6 +3,8 @@
 import json
 import re
 from datetime import datetime
+from threading import Barrier, Lock
+from typing import BinaryIO
 
 import pytest
 
@@ -14,6 +16,7 @@ from img.application.ports.remote_cache import (
 )
 from img.domain.digest import Digest
 from img.domain.errors import ImgError
+from img.domain.oci.descriptor import Descriptor
 from img.domain.options.cache import parse_cache_source
 from img.domain.options.remote_cache import ObjectStoreCache
 from tests.support.in_memory_app import InMemoryApp
@@ -237,3 +240,40 @@ def test_a_target_that_cannot_be_opened_is_said_before_any_step() -> None:
     machine.build(DOCKERFILE, FILES, cache_to=[f"{MAX},ignore-error=true"], cache_from=[PLACE])
     assert commands(machine) == ["cc", "strip"]
     assert len(warnings(machine)) == 2
+
+
+class CrowdedCache(MemoryRemoteCache):
+    """A cache in which an upload ends when as many as are allowed have begun; it counts them."""
+
+    def __init__(self, parallelism: int) -> None:
+        place = parse_cache_source(PLACE)
+        assert isinstance(place, ObjectStoreCache)
+        super().__init__(place=place, parallelism=parallelism)
+        self.most = 0
+        self._running = 0
+        self._lock = Lock()
+        self._all = Barrier(parallelism)
+
+    def add(self, blob: Descriptor, content: BinaryIO) -> bool:
+        with self._lock:
+            self._running += 1
+            self.most = max(self.most, self._running)
+        self._all.wait(timeout=20)
+        try:
+            return super().add(blob, content)
+        finally:
+            with self._lock:
+                self._running -= 1
+
+
+@pytest.mark.parametrize("parallelism", [1, 5, 30])
+def test_an_export_of_30_layers_uploads_as_many_at_a_time_as_it_may(parallelism: int) -> None:
+    app, cache = InMemoryApp(), CrowdedCache(parallelism)
+    app.remote_caches.caches[str(cache.place)] = cache
+    files = {f"f{number}": str(number).encode() for number in range(30)}
+    steps = "".join(f"COPY {name} /\n" for name in files)
+
+    app.build(f"FROM scratch\n{steps}", files, cache_to=[MAX])
+
+    assert len(cache.blobs) == 30
+    assert cache.most == parallelism
