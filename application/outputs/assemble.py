@@ -181,8 +181,11 @@ def _dated(
     stack = results[plan.target]
     assert isinstance(stack, Stack)
     below = len(stack.layers) - sum(not item.empty_layer for item in own)
-    history = (*fitting_history(config.history, below), *own)
-    return replace(config, created=rfc3339(created), history=history)
+    before = fitting_history(config.history, below)
+    when = rfc3339(created)
+    # A registry may refuse items without a time, and docker shows them as 292 years old.
+    dated = (item if item.created else replace(item, created=when) for item in before)
+    return replace(config, created=when, history=(*dated, *own))
 
 
 def _history(

@@ -99,6 +99,7 @@ def test_each_layer_of_the_base_has_an_item_of_history(
 
     shown = "".join("-" if item.empty_layer else item.created_by or "#" for item in items[:-2])
     assert shown == expected
+    assert all(item.created for item in items)
     assert [item.created_by for item in items[-2:]] == ["COPY a /", "CMD x"]
 
 
