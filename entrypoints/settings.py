@@ -71,6 +71,7 @@ class ClusterChoice:
     address: str  # of its scheduler, tcp://… or tls://…
     store: str  # the text of --cluster-store
     dashboard: str = ""  # a URL, "" to ask the scheduler
+    secrets: bool = False  # workers get those of their steps
     ca: str = ""
     cert: str = ""
     key: str = field(default="", repr=False)

@@ -1,6 +1,8 @@
 """Contract suite of clusters that run single steps."""
 
-from dataclasses import field
+import hashlib
+from collections.abc import Mapping
+from dataclasses import field, replace
 from threading import Event
 
 import pytest
@@ -22,7 +24,16 @@ from img.domain.errors import BuildError, StateError
 from img.domain.graph.operations import Exec
 from img.domain.graph.task import VertexAnswer, VertexTask
 from img.domain.platform import Platform
-from img.testing.vertex_workers import NOON, WAIT_S, WAITING, a_layer, a_task, in_thread, play
+from img.testing.vertex_workers import (
+    NOON,
+    SECRET,
+    WAIT_S,
+    WAITING,
+    a_layer,
+    a_task,
+    in_thread,
+    play,
+)
 
 AMD64 = Platform("linux", "amd64")
 ARM64 = Platform("linux", "arm64")
@@ -39,6 +50,9 @@ class Watched(TaskWatch):
     def begun(self, worker: str) -> None:
         self.workers.append(worker)
 
+    def secrets(self) -> Mapping[str, bytes]:
+        return {"s": SECRET}
+
     def output(self, stream: int, data: bytes) -> None:
         self.text += f"{stream}: {data.decode()}"
 
@@ -51,6 +65,10 @@ def perform(task: VertexTask, watch: TaskWatch, cancelled: Cancellation) -> Vert
             raise WorkerUnfit("", StateError("no space left", hint="free some"))
         case ("lacks",):
             raise LayersMissing("", [Digest.of(b"base")], "no route")
+        case ("secret",):
+            value = watch.secrets()["s"]
+            watch.output(1, hashlib.sha256(value).hexdigest().encode())
+            return VertexAnswer(layer=None, created=NOON)
         case _:
             return play(task, watch, cancelled)
 
@@ -142,6 +160,13 @@ class ClusterContract:
 
         for _ in range(4):  # no slot is taken for ever
             cluster.run(a_task("after"), Placement(), Watched(), Event())
+
+    def test_a_worker_gets_the_secrets_of_its_step(self, cluster: Cluster) -> None:
+        watch = Watched()
+
+        cluster.run(replace(a_task("secret"), needs_secrets=True), Placement(), watch, Event())
+
+        assert watch.text == f"1: {hashlib.sha256(SECRET).hexdigest()}"
 
     def test_a_closed_cluster_runs_nothing(self, cluster: Cluster) -> None:
         cluster.close()

@@ -1,6 +1,6 @@
 """Contract suite of workers that run steps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
 from threading import Barrier, Event, Thread
@@ -22,6 +22,7 @@ from img.domain.oci.media_types import OCI_LAYER_GZIP
 from img.domain.platform import Platform
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+SECRET = b"xyzzy-the-secret-5281"
 WAIT_S = 20  # longer than any of these waits takes, if all is well
 
 
@@ -104,6 +105,9 @@ class PlayedWork(VertexWork):
 
     def begun(self, worker: str) -> None:
         self.log.append(f"on {worker}")
+
+    def secrets(self) -> Mapping[str, bytes]:
+        return {"s": SECRET}
 
     def output(self, stream: int, data: bytes) -> None:
         self.log.append(f"{stream}: {data.decode()}")

@@ -68,6 +68,8 @@ class _Task:
     store: str
     retries: int
     limit_ms: int | None
+    needs_secrets: bool
+    secret_guard: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,8 @@ def encode_task(task: VertexTask) -> str:
         store=task.store,
         retries=task.retries,
         limit_ms=task.limit_ms,
+        needs_secrets=task.needs_secrets,
+        secret_guard=task.secret_guard,
     )
     return records.encode(record).decode("ascii")
 
@@ -153,6 +157,8 @@ def _task(record: _Task) -> VertexTask:
         store=record.store,
         retries=_within(record.retries, 1 << 16),
         limit_ms=None if record.limit_ms is None else _within(record.limit_ms, _LARGEST),
+        needs_secrets=record.needs_secrets,
+        secret_guard=record.secret_guard,
     )
 
 

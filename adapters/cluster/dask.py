@@ -43,6 +43,7 @@ class _Running:
     """A task that a worker has, or will have."""
 
     watch: TaskWatch
+    needs_secrets: bool
     changed: threading.Event = field(default_factory=threading.Event)  # it has an answer, or failed
     answer: str = ""
     worker: str = ""  # its address
@@ -102,7 +103,7 @@ class DaskCluster(Cluster):
     ) -> VertexAnswer:
         self._check()
         number = secrets.token_hex(8)
-        running = self._running[number] = _Running(watch)
+        running = self._running[number] = _Running(watch, task.needs_secrets)
         try:
             future = self._submitted(task, placement, number)
             future.add_done_callback(lambda _: running.changed.set())
@@ -135,6 +136,7 @@ class DaskCluster(Cluster):
                 codec.encode_task(task),
                 self._topic,
                 number,
+                task.needs_secrets,
                 key=f"img-{_kind(task)}-{number}",
                 pure=False,
                 workers=list(wanted) or None,
@@ -185,11 +187,22 @@ class DaskCluster(Cluster):
             case "begun":
                 running.worker = worker
                 running.watch.begun(worker)
+            case "secrets" if running.needs_secrets and worker.startswith("tls://"):
+                threading.Thread(target=self._give, args=[number, worker, data, running]).start()
             case "output" if stream in (1, 2):
                 running.watch.output(stream, data)
             case "answer":
                 running.worker, running.answer = worker, data.decode("ascii", "replace")
                 running.changed.set()
+
+    def _give(self, number: str, worker: str, public: bytes, running: _Running) -> None:
+        """Send the secrets of a task to its worker, past the arguments of tasks."""
+        from img.adapters.cluster.dask_worker import give_secrets
+        from img.adapters.cluster.sealed import seal
+
+        with suppress(Exception):  # the worker says that it got none
+            sealed = seal(running.watch.secrets(), public)
+            self._client.run(give_secrets, number, sealed, workers=[worker])
 
     def _check(self) -> None:
         if self._closed.is_set() or self._client.status != "running":

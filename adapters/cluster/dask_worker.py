@@ -3,6 +3,8 @@
 The scheduler and its dashboard see a number, records without secrets, and events of the same kind.
 """
 
+from collections.abc import Callable, Mapping
+from queue import Empty, Queue
 from threading import Lock
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -12,19 +14,25 @@ from distributed import Worker, get_worker
 from img import __version__
 from img.adapters.cluster import codec
 from img.adapters.cluster.vertex_server import VertexServer
-from img.application.ports.cluster import OtherVersion
+from img.application.ports.cluster import ClusterError, OtherVersion
 
-BEGUN, OUTPUT, ANSWER = "begun", "output", "answer"
+BEGUN, OUTPUT, SECRETS, ANSWER = "begun", "output", "secrets", "answer"
 """The kinds of events."""
 
 _servers: "WeakKeyDictionary[Worker, Performer]" = WeakKeyDictionary()
 _lock = Lock()
 
 
+_given: "dict[str, Queue[bytes]]" = {}  # sealed secrets by the number of their task
+_PATIENCE_S = 30.0  # for secrets
+
+
 class Performer(Protocol):
     """A thing that performs tasks: VertexServer, or one of a test."""
 
-    def perform(self, task: str, on_output: Any, is_cancelled: Any) -> str:
+    def perform(
+        self, task: str, secrets: Mapping[str, bytes], on_output: Any, is_cancelled: Any
+    ) -> str:
         """Return the answer to a task."""
 
 
@@ -34,7 +42,14 @@ def set_performer(worker: Worker, performer: Performer) -> None:
         _servers[worker] = performer
 
 
-def run_task(version: str, task: str, topic: str, number: str) -> None:
+def give_secrets(number: str, sealed: bytes) -> None:
+    """Give secrets to a task that waits for them."""
+    queue = _given.get(number)
+    if queue is not None:
+        queue.put(sealed)
+
+
+def run_task(version: str, task: str, topic: str, number: str, needs_secrets: bool) -> None:
     """Perform a task for the client that listens to ``topic``; its answer is the last event."""
     worker = get_worker()
     key = worker.get_current_task()
@@ -51,10 +66,31 @@ def run_task(version: str, task: str, topic: str, number: str) -> None:
         tell(ANSWER, data=codec.encode_error(error).encode("ascii"))
         return
     tell(BEGUN)
+    secrets: Mapping[str, bytes] = {}
+    if needs_secrets:
+        try:
+            secrets = _received(number, lambda public: tell(SECRETS, data=public))
+        except (Empty, ValueError):
+            fault = ClusterError(f"the client did not send its secrets to {worker.address}")
+            tell(ANSWER, data=codec.encode_error(fault).encode("ascii"))
+            return
     answer = _performer_of(worker).perform(
-        task, lambda stream, data: tell(OUTPUT, stream, data), is_cancelled
+        task, secrets, lambda stream, data: tell(OUTPUT, stream, data), is_cancelled
     )
     tell(ANSWER, data=answer.encode("ascii"))
+
+
+def _received(number: str, ask: Callable[[bytes], None]) -> Mapping[str, bytes]:
+    """Return the secrets of a task from its client. Raises Empty, NotSealed."""
+    from img.adapters.cluster.sealed import SealedBox  # few tasks have secrets
+
+    box = SealedBox()
+    queue = _given[number] = Queue[bytes]()
+    try:
+        ask(box.public)
+        return box.opened(queue.get(timeout=_PATIENCE_S))
+    finally:
+        del _given[number]
 
 
 def _performer_of(worker: Worker) -> Performer:

@@ -1,5 +1,7 @@
 """The records between a worker and its process for steps: one line of JSON for each."""
 
+from collections.abc import Mapping
+from dataclasses import field
 from typing import Any, BinaryIO
 
 from img.adapters.linux import records
@@ -12,6 +14,7 @@ class Solve:
 
     number: int
     task: str
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

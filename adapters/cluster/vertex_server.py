@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -53,12 +53,13 @@ class VertexServer:
     def perform(
         self,
         task: str,
+        secrets: Mapping[str, bytes],
         on_output: Callable[[int, bytes], None],
         is_cancelled: Callable[[], bool],
     ) -> str:
         """Return the answer to a task, both as records (codec.py)."""
         number, events = next(self._numbers), Queue[Event | None]()
-        self._send(Solve(number, task), events)
+        self._send(Solve(number, task, secrets), events)
         stopped = False
         while True:
             try:

@@ -1,7 +1,7 @@
 """Clusters with workers that run single steps of builds."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from img.application.ports.executor import Cancellation
@@ -108,6 +108,10 @@ class TaskWatch(Protocol):
     def output(self, stream: int, data: bytes) -> None:
         """Take output of the step: 1 for stdout or 2 for stderr, bytes."""
 
+    @abstractmethod
+    def secrets(self) -> Mapping[str, bytes]:
+        """Return the secrets of the step by name, for its worker alone."""
+
 
 class Cluster(Protocol):
     """A scheduler and its workers; several threads run one task each."""
@@ -132,10 +136,11 @@ class Cluster(Protocol):
     ) -> VertexAnswer:
         """Return the answer of a worker.
 
-        A task is run again by another worker when its worker ends, with another ``begun``. Raises
-        the error of the step, with its message, hint and exit code; StepCanceled soon after
-        ``cancelled`` is set, also if the worker is still stopping the step; SchedulerLost,
-        OtherVersion, WorkerUnfit, WorkerGone, LayersMissing, NoWorker, ClusterError.
+        A task is run again by another worker when its worker ends, with another ``begun``. Secrets
+        are sent over TLS alone, and are in no argument, log or file. Raises the error of the step,
+        with its message, hint and exit code; StepCanceled soon after ``cancelled`` is set, also if
+        the worker is still stopping the step; SchedulerLost, OtherVersion, WorkerUnfit, WorkerGone,
+        LayersMissing, NoWorker, ClusterError.
         """
 
     @abstractmethod

@@ -1,7 +1,7 @@
 """Workers that run the steps of builds: threads of this process, or machines of a cluster."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from img.application.ports.executor import Cancellation
@@ -37,6 +37,10 @@ class VertexWork(Protocol):
     @abstractmethod
     def output(self, stream: int, data: bytes) -> None:
         """Take output of the step: 1 for stdout or 2 for stderr, bytes."""
+
+    @abstractmethod
+    def secrets(self) -> Mapping[str, bytes]:
+        """Return the secrets of the step by name, if its task needs some."""
 
 
 class VertexWorkers(Protocol):

@@ -18,18 +18,21 @@ from img.domain.graph.vertex import Vertex
 from img.domain.oci.chain import Layer
 from img.domain.platform import Platform
 
-_OF_CLIENT = ("secret", "ssh")  # types of mounts that need the client's files
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterUse:
-    """Tasks for workers, and the layers that they need."""
+    """Tasks for workers, and the layers that they need.
+
+    With ``secrets`` workers get those of their steps; agents stay here.
+    """
 
     shared: SharedLayers
     layers: Layers
     platform: Platform  # of this machine, for steps that name none
     retries: int = 0
     limit_s: float | None = None
+    secrets: bool = False
+    secret_guard: bool = False
     _offered: set[Digest] = field(default_factory=set)
     _origins: dict[Digest, tuple[str, ...]] = field(default_factory=dict)
 
@@ -39,7 +42,7 @@ class ClusterUse:
         The layers that a worker can have from nowhere else are in the shared store then. Raises
         BuildError, BlobNotFound, the errors of the shared store.
         """
-        found = _movable(step, inputs)
+        found = _movable(step, inputs) if self.is_movable(step) else None
         if found is None:
             return None
         operation, stacks = found
@@ -57,7 +60,22 @@ class ClusterUse:
             store=str(self.shared.place),
             retries=self.retries,
             limit_ms=None if self.limit_s is None else max(1, round(self.limit_s * 1000)),
+            needs_secrets=isinstance(step, ExecStep) and "secret" in _mounts_of(step),
+            secret_guard=self.secret_guard,
         )
+
+    def is_movable(self, step: Step) -> bool:
+        """Return whether a worker can run the step. It reads no files and shares none."""
+        match step:
+            case MakeDirectoryStep():
+                return True
+            case CopyStep():
+                return all(isinstance(each, Stack) for each in step.sources)
+            case ExecStep():
+                of_client = {"ssh"} if self.secrets else {"ssh", "secret"}
+                return not of_client.intersection(_mounts_of(step))
+            case _:
+                return False
 
     def share(self, layers: Iterable[Layer]) -> None:
         """Fetch the layers if need be, and add them to the shared store.
@@ -85,24 +103,13 @@ class ClusterUse:
         return self._origins[digest]
 
 
-def is_movable(step: Step) -> bool:
-    """Return whether a worker can run the step. It reads no files and shares none."""
-    match step:
-        case MakeDirectoryStep():
-            return True
-        case CopyStep():
-            return all(isinstance(each, Stack) for each in step.sources)
-        case ExecStep(operation=operation):
-            own = any(mount.type in _OF_CLIENT for mount in operation.mounts)
-            return not own and not operation.volumes
-        case _:
-            return False
+def _mounts_of(step: ExecStep) -> Sequence[str]:
+    """Return the types of the mounts of a RUN."""
+    return [mount.type for mount in step.operation.mounts]
 
 
 def _movable(step: Step, inputs: Sequence[Result]) -> tuple[TaskOperation, Sequence[Stack]] | None:
     """Return the operation and its inputs as layers, None if it needs this process."""
-    if not is_movable(step):
-        return None
     match step:
         case MakeDirectoryStep() | CopyStep():
             stacks = [each for each in inputs if isinstance(each, Stack)]

@@ -1,7 +1,7 @@
 """Steps on the workers of a cluster: which worker runs which step, and what follows a failure."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 
 from img.application.cancellation import pause
@@ -206,6 +206,9 @@ class _Watch(TaskWatch):
 
     def output(self, stream: int, data: bytes) -> None:
         self._work.output(stream, data)
+
+    def secrets(self) -> Mapping[str, bytes]:
+        return self._work.secrets()
 
 
 def _layers_of(task: VertexTask) -> Iterable[Layer]:

@@ -307,11 +307,10 @@ class _Solving:
     @property
     def _reads_elsewhere(self) -> bool:
         """True if the content key is left to a worker, which has the files that it depends on."""
-        if self.build.parts.cluster is None or not self.step.key_reads_layers():
+        cluster = self.build.parts.cluster
+        if cluster is None or not self.step.key_reads_layers():
             return False
-        from img.application.solver.cluster_use import is_movable
-
-        return is_movable(self.step)
+        return cluster.is_movable(self.step)
 
     def _record(self, answer: "VertexAnswer", definition: Digest) -> CacheRecord:
         """Return the record of the new layer, or one that another build has made meanwhile.

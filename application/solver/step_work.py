@@ -1,11 +1,12 @@
 """The work of one step, for the workers that run steps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from img.application.ports.vertex_workers import VertexWork
 from img.application.solver.progress import StepProgress
 from img.application.solver.results import Result
+from img.application.solver.steps.execute import ExecStep
 from img.application.solver.steps.step import Step
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
@@ -63,3 +64,6 @@ class StepWork(VertexWork):
 
     def output(self, stream: int, data: bytes) -> None:
         self.progress.output(stream, data)
+
+    def secrets(self) -> Mapping[str, bytes]:
+        return self.step.secrets() if isinstance(self.step, ExecStep) else {}

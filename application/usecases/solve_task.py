@@ -1,6 +1,7 @@
 """Steps of builds of other machines, on a worker of a cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
 from typing import NoReturn
@@ -12,6 +13,7 @@ from img.application.ports.blob_store import BlobNotFound
 from img.application.ports.cluster import LayersMissing, TaskWatch, WorkerUnfit
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import RegistryError
+from img.application.ports.secret_source import SecretSource
 from img.application.ports.state_lock import StateLock
 from img.application.solver.build_group import BuildGroup
 from img.application.solver.cluster_use import stack_from
@@ -57,9 +59,10 @@ class SolveTask:
             for repository in repositories:
                 self.origins.add(repository, [digest])
         sink = _Watched(watch)
+        secrets = GivenSecrets(watch.secrets() if task.needs_secrets else {})
         stacks = tuple(map(stack_from, task.inputs))
         try:
-            solved = self._solved(task, stacks, sink, cancelled)
+            solved = self._solved(task, stacks, secrets, sink, cancelled)
         except (BlobNotFound, LayerLost, RegistryError) as error:
             self._raise_missing(stacks, shared, error)
         if solved.own is not None:
@@ -70,12 +73,23 @@ class SolveTask:
         )
 
     def _solved(
-        self, task: VertexTask, stacks: Sequence[Result], sink: ProgressSink, cancelled: Event
+        self,
+        task: VertexTask,
+        stacks: Sequence[Result],
+        secrets: "GivenSecrets",
+        sink: ProgressSink,
+        cancelled: Event,
     ) -> Stack:
         vertex = Vertex(operation=task.operation, name=task.name, ignore_cache=task.ignore_cache)
         steps = self.solver.steps
         limit_s = None if task.limit_ms is None else task.limit_ms / 1000
-        execute = replace(steps.execute, retries=task.retries, limit_s=limit_s)
+        execute = replace(
+            steps.execute,
+            mount=replace(steps.execute.mount, secrets=secrets),
+            retries=task.retries,
+            limit_s=limit_s,
+            secret_guard=task.secret_guard,
+        )
         build = BuildSolver(
             parts=replace(self.solver, steps=replace(steps, execute=execute), progress=sink),
             pruned=PrunedGraph(graph=Graph((vertex,))),
@@ -105,6 +119,20 @@ class SolveTask:
         if missing:
             raise LayersMissing("", missing, error.message) from error
         raise error
+
+
+class GivenSecrets(SecretSource):
+    """The secrets of one step, which the client has sent; there is no agent."""
+
+    def __init__(self, values: Mapping[str, bytes]) -> None:
+        self._values = values
+
+    def secret(self, secret_id: str) -> bytes | None:
+        return self._values.get(secret_id)
+
+    @contextmanager
+    def agent(self, agent_id: str, *, mode: int, uid: int, gid: int) -> Iterator[str | None]:
+        yield None
 
 
 class _Watched(ProgressSink):

@@ -42,6 +42,8 @@ class VertexTask:
     store: str = ""  # the text of --cluster-store
     retries: int = 0  # of a command that fails
     limit_ms: int | None = None  # for each try of a command
+    needs_secrets: bool = False  # its worker asks for them; they are in no task
+    secret_guard: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from img.domain.errors import UsageError
-from img.domain.options.cluster_address import BatchSystem, parse_cluster
+from img.domain.options.cluster_address import BatchSystem, SchedulerAddress, parse_cluster
 from img.domain.options.cluster_store import parse_cluster_store
 from img.entrypoints.cli.output import say
 from img.entrypoints.settings import ClusterChoice
@@ -29,10 +29,11 @@ def chosen_cluster(
         )
     store = parse_cluster_store(place, os.environ)
     check_cluster_store(store)
-    if secrets:
+    if secrets and isinstance(address, SchedulerAddress) and not address.tls:
         raise UsageError(
-            "--cluster-secrets is not supported yet",
-            hint="leave it out: steps with secrets or agents run on this machine",
+            f"--cluster-secrets needs a connection with TLS, and {address} has none",
+            hint="name the scheduler tls://HOST:PORT, or leave --cluster-secrets out: then steps"
+            " with secrets run on this machine",
         )
     if isinstance(address, BatchSystem):
         say(f"Waiting for the first job of {address} to start.", error=True)
@@ -41,6 +42,7 @@ def chosen_cluster(
             address=endpoint.address,
             dashboard=endpoint.dashboard,
             store=str(store),
+            secrets=secrets,
             ca=endpoint.ca,
             cert=endpoint.cert,
             key=endpoint.key,

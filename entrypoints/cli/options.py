@@ -284,7 +284,9 @@ CLUSTER: Mapping[str, tuple[object, object]] = {
     "cluster_secrets": (
         Annotated[
             bool,
-            option("--cluster-secrets", says="Send secrets and agents to workers, over TLS."),
+            option(
+                "--cluster-secrets", says="Send secrets to the workers of their steps, over TLS."
+            ),
         ],
         False,
     ),

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
@@ -133,6 +134,9 @@ class _Task(threading.Thread, TaskWatch):
 
     def begun(self, worker: str) -> None:
         """Do nothing: the worker has told it."""
+
+    def secrets(self) -> Mapping[str, bytes]:
+        return self.request.secrets
 
     def output(self, stream: int, data: bytes) -> None:
         self._server.send(Output(self.request.number, stream, data))

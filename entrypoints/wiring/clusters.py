@@ -56,6 +56,8 @@ def use_of(setup: Setup, share: Callable[[], ShareLayers], layers: Layers) -> Cl
         platform=settings.platform,
         retries=settings.retries,
         limit_s=settings.step_limit_s,
+        secrets=settings.cluster.secrets,
+        secret_guard=settings.secret_guard,
     )
 
 

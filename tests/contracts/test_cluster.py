@@ -1,42 +1,81 @@
 """Contract tests of clusters."""
 
+import logging
 from collections.abc import Iterator
+from dataclasses import replace
+from threading import Event
 
 import pytest
 
+from img.adapters.cluster.dask import DaskCluster
 from img.adapters.cluster.scripted import ScriptedCluster, a_worker
-from img.application.ports.cluster import Cluster
-from img.testing.cluster import AMD64, ARM64, ClusterContract, perform
+from img.adapters.cluster_launcher.certificates import Certificates
+from img.application.ports.cluster import Cluster, Placement
+from img.testing.cluster import AMD64, ARM64, ClusterContract, Watched, perform
+from img.testing.vertex_workers import SECRET, a_task
 from tests.support.cluster import dask_in_process
 
 
-def scripted() -> Iterator[Cluster]:
-    yield ScriptedCluster(
-        [a_worker("a", perform, AMD64, slots=2), a_worker("b", perform, ARM64, slots=2)]
-    )
+@pytest.fixture(scope="module")
+def certificates() -> Certificates:
+    return Certificates.temporary()
 
 
 @pytest.fixture(scope="module")
-def scheduler() -> Iterator[str]:
+def scheduler(certificates: Certificates) -> Iterator[str]:
     workers = {
         "a": {f"native {AMD64}": 2.0, f"runs {AMD64}": 2.0},
         "b": {f"native {ARM64}": 2.0, f"runs {ARM64}": 2.0},
     }
-    with dask_in_process(perform, workers, slots=2) as address:
+    with dask_in_process(perform, workers, certificates.security(), slots=2) as address:
         yield address
+
+
+@pytest.fixture
+def dask(scheduler: str, certificates: Certificates) -> Iterator[DaskCluster]:
+    made = DaskCluster(scheduler, ca=certificates.ca, cert=certificates.cert, key=certificates.key)
+    yield made
+    made.close()
 
 
 class TestScriptedCluster(ClusterContract):
     @pytest.fixture
-    def cluster(self) -> Iterator[Cluster]:
-        yield from scripted()
+    def cluster(self) -> Cluster:
+        return ScriptedCluster(
+            [a_worker("a", perform, AMD64, slots=2), a_worker("b", perform, ARM64, slots=2)]
+        )
 
 
 class TestDaskCluster(ClusterContract):
     @pytest.fixture
-    def cluster(self, scheduler: str) -> Iterator[Cluster]:
-        from img.adapters.cluster.dask import DaskCluster
+    def cluster(self, dask: DaskCluster) -> Cluster:
+        return dask
 
-        made = DaskCluster(scheduler)
-        yield made
-        made.close()
+
+def test_dask_keeps_no_secret(dask: DaskCluster, caplog: pytest.LogCaptureFixture) -> None:
+    loggers = [logging.getLogger(name) for name in list(logging.root.manager.loggerDict)]
+    ours = [each for each in loggers if each.name.startswith("distributed")]
+    levels = [each.level for each in ours]
+    for each in ours:
+        each.setLevel(logging.DEBUG)
+        each.addHandler(caplog.handler)
+    try:
+        task = replace(a_task("secret"), needs_secrets=True)
+        dask.run(task, Placement(), Watched(), Event())
+        state = dask._client.run_on_scheduler(
+            lambda dask_scheduler: repr(
+                (
+                    dask_scheduler.get_events(),
+                    [(each.key, each.run_spec) for each in dask_scheduler.tasks.values()],
+                    dask_scheduler.transition_log,
+                    dask_scheduler.get_logs(),
+                )
+            )
+        )
+    finally:
+        for each, level in zip(ours, levels, strict=True):
+            each.removeHandler(caplog.handler)
+            each.setLevel(level)
+
+    assert "img-run-" in state
+    assert SECRET.decode() not in state + caplog.text

@@ -101,9 +101,20 @@ def test_images_are_the_same_from_threads_and_from_any_workers(
 
     assert four == alone
     assert len(set(re.findall(r"\(on ([a-z-]+)\)", progress))) > 1
+    own = ("--cluster=local:1", "--cluster-secrets", *cluster.options[2:])
+    sent, progress_of_sent = baked(
+        client.with_state(client.home / "sent"),
+        context,
+        f"--allow=fs.read={secret}",
+        *own,
+        "secret",
+    )
+    assert sent["secret"] == alone["secret"]
+    assert "sha256sum /run/secrets/s > /w/sum (on local-1)" in progress_of_sent
+
     written = [*cluster.store.rglob("*"), *cluster.store.parent.glob("state-*/**/*")]
     logs = "".join(each.log for each in cluster.workers.values())
-    assert SECRET not in logs + progress
+    assert SECRET not in logs + progress + progress_of_sent
     assert not [each for each in written if each.is_file() and SECRET.encode() in each.read_bytes()]
 
 

@@ -8,6 +8,7 @@ from threading import Event, Thread
 from typing import Any
 
 from distributed import Scheduler, Worker
+from distributed.security import Security
 
 from img.adapters.cluster import codec
 from img.adapters.cluster.dask_worker import set_performer
@@ -22,19 +23,31 @@ class Performing:
         self._perform = perform
 
     def perform(
-        self, task: str, on_output: Callable[[int, bytes], None], is_cancelled: Callable[[], bool]
+        self,
+        task: str,
+        secrets: Mapping[str, bytes],
+        on_output: Callable[[int, bytes], None],
+        is_cancelled: Callable[[], bool],
     ) -> str:
         try:
             return codec.encode_answer(
-                self._perform(codec.decode_task(task), _Watch(on_output), _Asked(is_cancelled))
+                self._perform(
+                    codec.decode_task(task), _Watch(on_output, secrets), _Asked(is_cancelled)
+                )
             )
         except ImgError as error:
             return codec.encode_error(error)
 
 
 class _Watch:
-    def __init__(self, on_output: Callable[[int, bytes], None]) -> None:
+    def __init__(
+        self, on_output: Callable[[int, bytes], None], secrets: Mapping[str, bytes]
+    ) -> None:
         self.output = on_output
+        self._secrets = secrets
+
+    def secrets(self) -> Mapping[str, bytes]:
+        return self._secrets
 
     def begun(self, worker: str) -> None: ...
 
@@ -57,14 +70,20 @@ class _Asked(Event):
 
 @contextmanager
 def dask_in_process(
-    perform: Perform, workers: Mapping[str, Mapping[str, float]], *, slots: int
+    perform: Perform,
+    workers: Mapping[str, Mapping[str, float]],
+    security: Security,
+    *,
+    slots: int,
 ) -> Iterator[str]:
     """Enter with the address of a scheduler with ``workers``: their resources by name."""
     started, ended = Event(), Event()
     found: list[Any] = []
 
     async def serve() -> None:
-        async with Scheduler(port=0, dashboard_address=":0", host="127.0.0.1") as scheduler:
+        async with Scheduler(
+            port=0, dashboard_address=":0", host="127.0.0.1", protocol="tls", security=security
+        ) as scheduler:
             members = []
             for name, resources in workers.items():
                 worker = await Worker(
@@ -73,6 +92,7 @@ def dask_in_process(
                     nthreads=slots,
                     resources=dict(resources),
                     dashboard=False,
+                    security=security,
                     executor=ThreadPoolExecutor(slots),
                 )
                 set_performer(worker, Performing(perform))

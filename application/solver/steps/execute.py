@@ -112,6 +112,12 @@ class ExecStep(Step):
         has_secrets = any(mount.type == "secret" for mount in self.operation.mounts)
         return (_GUARDED,) if self.parts.secret_guard and has_secrets else ()
 
+    def secrets(self) -> Mapping[str, bytes]:
+        """Return the secrets that the mounts name, by name, as far as there are some."""
+        names = {mount.id for mount in self.operation.mounts if mount.type == "secret"}
+        values = {name: self.parts.mount.secrets.secret(name) for name in sorted(names)}
+        return {name: value for name, value in values.items() if value is not None}
+
     def run(self, progress: StepProgress) -> Layer:
         """Run the process and return the layer of its changes, empty if there are none.
 
