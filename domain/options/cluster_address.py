@@ -105,6 +105,8 @@ def _ssh(text: str, rest: str) -> SshHosts:
     for host in hosts:
         if not re.fullmatch(_HOST, host):
             _refuse(text, f"{host!r} is no host", hint="ssh:HOST,USER@HOST")
+    if len(set(hosts)) < len(hosts):
+        _refuse(text, "a host is there twice", hint="a worker runs several steps at a time")
     return SshHosts(hosts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -92,7 +93,7 @@ def cluster_worker(scheduler: SchedulerAddress, **options: Any) -> DaskWorker:
 
     host = host_platform()
     on_joined = options.pop("on_joined")
-    natives = [each for each in PLATFORMS if BinfmtPrograms(host, Path("/")).run(each)]
+    natives = [each for each in PLATFORMS if BinfmtPrograms(host, Path(os.devnull)).run(each)]
     running = [each for each in PLATFORMS if BinfmtPrograms(host).run(each)]
     return DaskWorker(
         WorkerOptions(scheduler=scheduler, **options),

@@ -54,6 +54,7 @@ def test_the_usual_port_of_a_scheduler() -> None:
         ("ssh:a,", "'' is no host"),
         ("ssh:-oProxyCommand=x", "'-oProxyCommand=x' is no host"),
         ("ssh:a b", "'a b' is no host"),
+        ("ssh:a,b,a", "a host is there twice"),
         ("local:0", "the number of workers is not from 1 to 256"),
         ("local:x", "the number of workers is not from 1 to 256"),
         ("local:257", "the number of workers is not from 1 to 256"),
