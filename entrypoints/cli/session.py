@@ -207,8 +207,20 @@ def _policies(verify_base: Sequence[str], source_policy_file: str) -> "Policies 
 
 
 def _shared() -> list[str]:
-    """Return the directories in $IMG_SHARED_STORE, separated by colons."""
-    return [text for text in os.environ.get("IMG_SHARED_STORE", "").split(":") if text]
+    """Return the directories in $IMG_SHARED_STORE, separated by colons, else of settings files.
+
+    Raises UsageError.
+    """
+    given = os.environ.get("IMG_SHARED_STORE")
+    if given is not None:
+        return [text for text in given.split(":") if text]
+    from img.entrypoints.settings_files import settings_files_here
+
+    if not (files := settings_files_here(os.environ)):
+        return []
+    from img.entrypoints.shared_stores import shared_stores_in  # few users have such files
+
+    return shared_stores_in(files)
 
 
 def _store() -> str:

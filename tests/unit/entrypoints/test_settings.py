@@ -9,6 +9,7 @@ import pytest
 from img.domain.errors import UsageError
 from img.entrypoints.default_state import default_state
 from img.entrypoints.settings import host_platform, shared_stores, snapshotter_of
+from img.entrypoints.shared_stores import shared_stores_in
 from tests.support.host.machine import need_root
 
 
@@ -76,3 +77,25 @@ def test_a_shared_store_is_a_layout_a_state_with_one_or_a_directory_of_blobs(
         shared_stores([f"{tmp_path}/empty"], "files")
     with pytest.raises(UsageError, match="the store s3"):
         shared_stores(texts, "s3")
+
+
+def test_the_last_settings_file_that_names_shared_stores_counts(tmp_path: Path) -> None:
+    texts = ('shared-stores = ["/a"]', 'shared-stores = ["/b", "/c"]', "[policy]\npinned = true")
+    files = []
+    for number, text in enumerate(texts):
+        (tmp_path / str(number)).write_text(text)
+        files.append(f"{tmp_path}/{number}")
+
+    assert shared_stores_in(files) == ["/b", "/c"]
+    assert shared_stores_in(files[2:]) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'shared-stores = "/a"', b"shared-stores = [1]", b'shared-stores = [""]', b"\xff", b"["],
+)
+def test_settings_that_make_no_sense_are_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "file").write_bytes(content)
+
+    with pytest.raises(UsageError, match="file: "):
+        shared_stores_in([f"{tmp_path}/file"])
