@@ -256,7 +256,7 @@ def steps(request: pytest.FixtureRequest, root: StepRoot, traps: Traps) -> Itera
         executor.close()
 
 
-@pytest.mark.parametrize("uid", ["9999999999", "4294967295", "4294967296", "-1", "1e9"])
+@pytest.mark.parametrize("uid", ["9999999999", "4294967295", "4294967296", "-1"])
 def test_a_user_with_an_impossible_number_is_refused(steps: Steps, traps: Traps, uid: str) -> None:
     steps.root.write("etc/passwd", f"evil:x:{uid}:0::/:/bin/sh\n")
 
