@@ -64,6 +64,10 @@ class _Parts:
     def _is_min(self) -> bool:
         return self.wanted.mode == MIN
 
+    @property
+    def _builder(self) -> Json:
+        return {"id": redact_credentials(self.wanted.builder_id)}
+
     def v1(self) -> Json:
         account = self.account
         definition: Json = {"buildType": _BUILD_V1}
@@ -89,12 +93,12 @@ class _Parts:
         }
         if self.wanted.reproducible:
             metadata["buildkit_reproducible"] = True
-        run: Json = {"builder": {"id": self.wanted.builder_id}, "metadata": metadata}
+        run: Json = {"builder": self._builder, "metadata": metadata}
         return {"buildDefinition": definition, "runDetails": run}
 
     def v02(self) -> Json:
         account = self.account
-        predicate: Json = {"builder": {"id": self.wanted.builder_id}, "buildType": _BUILD_V02}
+        predicate: Json = {"builder": self._builder, "buildType": _BUILD_V02}
         if materials := _objects(account.materials):
             predicate["materials"] = materials
         predicate["invocation"] = {
