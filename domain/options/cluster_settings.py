@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from img.domain.dataclass import dataclass
@@ -44,38 +44,62 @@ class ClusterSettings:
         return bool(self.ca and self.cert and self.key)
 
 
-def parse_cluster_settings(
-    content: bytes, file: str, environment: Mapping[str, str]
-) -> ClusterSettings:
-    """Return the settings in a TOML file ``file``; variables replace the certificates.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsFile:
+    """A settings file; ``directory`` is its absolute one."""
 
-    ``content`` is b"" if there is no file. Raises UsageError.
+    path: str
+    directory: str
+    content: bytes
+
+
+def parse_cluster_settings(
+    files: Sequence[SettingsFile], environment: Mapping[str, str]
+) -> ClusterSettings:
+    """Return the settings in TOML files; keys of later files count, and variables most.
+
+    Raises UsageError.
     """
-    try:
-        document = tomllib.loads(content.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{file}: {error}") from None
-    for name in document:
-        if name not in (_TABLE, "policy"):
-            known = f"[{_TABLE}] and [policy] are known"
-            raise UsageError(f"{file}: unknown table [{name}]", hint=known)
-    table = document.get(_TABLE, {})
-    if not isinstance(table, dict):
-        raise UsageError(f"{file}: {_TABLE} is no table")
-    given = {_field_of(name): _value(file, name, each) for name, each in table.items()}
-    found = {
+    given: dict[str, Any] = {}
+    for file in files:
+        given |= _table_in(file)
+    given |= {
         name: environment[variable]
         for name, variable in _VARIABLES.items()
         if environment.get(variable)
     }
-    settings = ClusterSettings(**{**given, **found})
+    settings = ClusterSettings(**given)
     missing = [name for name in _VARIABLES if not getattr(settings, name)]
     if 0 < len(missing) < len(_VARIABLES):
         raise UsageError(
             f"certificates of the cluster: {' and '.join(missing)} is not set",
-            hint=f"set ca, cert and key in {file}, or {', '.join(_VARIABLES.values())}",
+            hint=f"set ca, cert and key in the settings file, or {', '.join(_VARIABLES.values())}",
         )
     return settings
+
+
+def _table_in(file: SettingsFile) -> Mapping[str, Any]:
+    try:
+        document = tomllib.loads(file.content.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{file.path}: {error}") from None
+    for name in document:
+        if name not in (_TABLE, "policy"):
+            known = f"[{_TABLE}] and [policy] are known"
+            raise UsageError(f"{file.path}: unknown table [{name}]", hint=known)
+    table = document.get(_TABLE, {})
+    if not isinstance(table, dict):
+        raise UsageError(f"{file.path}: {_TABLE} is no table")
+    found = {_field_of(name): _value(file.path, name, each) for name, each in table.items()}
+    return {
+        name: f"{file.directory}/{value}" if _is_relative(name, value) else value
+        for name, value in found.items()
+    }
+
+
+def _is_relative(name: str, value: object) -> bool:
+    """Tell whether it is the path of a certificate beside the settings file."""
+    return name in _VARIABLES and isinstance(value, str) and not value.startswith("/")
 
 
 def _field_of(name: str) -> str:
@@ -95,6 +119,10 @@ def _value(file: str, name: str, value: object) -> Any:
         case "walltime":
             if not re.fullmatch(_WALLTIME, text := _text(file, name, value)):
                 _refuse(file, name, "is no time", "such as 01:30:00")
+            return text
+        case "state" | "logs":
+            if not (text := _text(file, name, value)).startswith("/"):
+                _refuse(file, name, "is no absolute path", "such as /scratch/img")
             return text
         case _ if name in _NAMES:
             return _text(file, name, value)

@@ -19,7 +19,8 @@ with lazy_imports(__name__):
     from img.adapters.shared_blobs.directory import DirectorySharedBlobs
     from img.application.usecases.diagnose import Diagnose
     from img.domain.errors import UsageError
-    from img.domain.options.cluster_settings import parse_cluster_settings
+    from img.domain.options.cluster_settings import SettingsFile, parse_cluster_settings
+    from img.entrypoints.settings_files import settings_files_here
 
 if TYPE_CHECKING:
     from img.adapters.cluster_launcher.worker import DaskWorker
@@ -61,23 +62,16 @@ def check_cluster_store(place: ClusterStore) -> None:
 
 
 def cluster_settings(environment: Mapping[str, str]) -> ClusterSettings:
-    """Return the settings of clusters: $IMG_SETTINGS, or img/settings.toml among the user's files.
-
-    Raises UsageError.
-    """
-    given = environment.get("IMG_SETTINGS", "")
-    home = environment.get("HOME", "")
-    config = environment.get("XDG_CONFIG_HOME") or f"{home}/.config"
-    path = given or f"{config}/img/settings.toml"
-    try:
-        content = read_regular(path, _MOST_SETTINGS)
-    except FileNotFoundError:
-        if given:
-            raise UsageError(f"IMG_SETTINGS: there is no file {path}") from None
-        content = b""
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    return parse_cluster_settings(content, path, environment)
+    """Return the settings of clusters in the settings files. Raises UsageError."""
+    files = []
+    for path in settings_files_here(environment):
+        try:
+            content = read_regular(path, _MOST_SETTINGS)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+        directory = os.path.dirname(os.path.abspath(path))
+        files.append(SettingsFile(path=path, directory=directory, content=content))
+    return parse_cluster_settings(files, environment)
 
 
 def cluster_worker(scheduler: SchedulerAddress, **options: Any) -> DaskWorker:

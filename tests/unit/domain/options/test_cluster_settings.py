@@ -1,9 +1,15 @@
 """The table of clusters in the settings file."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from img.domain.errors import UsageError
-from img.domain.options.cluster_settings import ClusterSettings, parse_cluster_settings
+from img.domain.options.cluster_settings import (
+    ClusterSettings,
+    SettingsFile,
+    parse_cluster_settings,
+)
 
 ALL = b"""
 [cluster]
@@ -26,8 +32,17 @@ key = "/etc/img/key.pem"
 """
 
 
+def settings_in(*contents: bytes, environment: Mapping[str, str] | None = None) -> ClusterSettings:
+    """Return the settings of files in /conf."""
+    files = [
+        SettingsFile(path="settings.toml", directory="/conf", content=content)
+        for content in contents
+    ]
+    return parse_cluster_settings(files, environment or {})
+
+
 def test_a_table_with_all_keys() -> None:
-    settings = parse_cluster_settings(ALL, "settings.toml", {})
+    settings = settings_in(ALL)
 
     assert settings == ClusterSettings(
         workers=8,
@@ -52,7 +67,7 @@ def test_a_table_with_all_keys() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"[cluster]\n"])
 def test_without_keys_there_are_defaults(content: bytes) -> None:
-    settings = parse_cluster_settings(content, "settings.toml", {})
+    settings = settings_in(content)
 
     assert settings == ClusterSettings()
     assert not settings.has_tls
@@ -62,7 +77,7 @@ def test_variables_replace_certificates() -> None:
     environment = {"IMG_CLUSTER_CA": "a", "IMG_CLUSTER_CERT": "b", "IMG_CLUSTER_KEY": "c"}
 
     for content in (b"", ALL):
-        settings = parse_cluster_settings(content, "settings.toml", environment)
+        settings = settings_in(content, environment=environment)
         assert (settings.ca, settings.cert, settings.key) == ("a", "b", "c")
 
 
@@ -81,6 +96,7 @@ def test_variables_replace_certificates() -> None:
         ('[cluster]\nmemory = "much"', "memory in [cluster] cannot be read"),
         ('[cluster]\nstart-timeout = "0s"', "start-timeout in [cluster] cannot be read"),
         ('[cluster]\nwalltime = "1h"', "walltime in [cluster] is no time"),
+        ('[cluster]\nstate = "here"', "state in [cluster] is no absolute path"),
         ('[cluster]\nqueue = "a\\nb"', "queue in [cluster] is no text of one line"),
         ('[cluster]\nprologue = "x"', "prologue in [cluster] is no list"),
         ("[cluster]\nprologue = [1]", "prologue in [cluster] is no text"),
@@ -89,7 +105,23 @@ def test_variables_replace_certificates() -> None:
 )
 def test_what_is_refused(content: str, problem: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_cluster_settings(content.encode("latin-1"), "settings.toml", {})
+        settings_in(content.encode("latin-1"))
 
     assert problem in caught.value.message
-    assert "settings.toml" in f"{caught.value.message} {caught.value.hint}"
+    assert "settings" in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_the_users_keys_replace_those_of_the_system() -> None:
+    settings = settings_in(ALL, b"[cluster]\nworkers = 1\n[policy]\npinned = true\n")
+
+    assert (settings.workers, settings.processors) == (1, 16)
+
+
+def test_certificates_lie_beside_the_settings_file() -> None:
+    settings = settings_in(b'[cluster]\nca = "ca.pem"\ncert = "/c.pem"\nkey = "keys/k.pem"\n')
+
+    assert (settings.ca, settings.cert, settings.key) == (
+        "/conf/ca.pem",
+        "/c.pem",
+        "/conf/keys/k.pem",
+    )

@@ -85,7 +85,7 @@ def test_settings_are_read_where_they_are_usual(tmp_path: Path) -> None:
 
 
 def test_settings_that_are_named_have_to_be_there(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"IMG_SETTINGS: there is no file /nowhere/a\.toml"):
+    with pytest.raises(UsageError, match=r"/nowhere/a\.toml cannot be read: No such file"):
         cluster_settings({"IMG_SETTINGS": "/nowhere/a.toml"})
     with pytest.raises(UsageError, match="cannot be read"):
         cluster_settings({"IMG_SETTINGS": str(tmp_path)})
