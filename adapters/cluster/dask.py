@@ -64,6 +64,8 @@ class DaskCluster(Cluster):
         ca: str = "",
         cert: str = "",
         key: str = "",
+        version: str = __version__,
+        connect_s: float = _CONNECT_S,
         patience_s: float = _PATIENCE_S,
     ) -> None:
         """Connect, for ``tls://`` with these certificates or those of Dask's configuration.
@@ -72,11 +74,12 @@ class DaskCluster(Cluster):
         """
         self._address = address
         self._dashboard = dashboard
+        self._version = version
         self._patience_s = patience_s
         self._running: dict[str, _Running] = {}
         self._closed = threading.Event()
         self._topic = f"img-{secrets.token_hex(8)}"
-        self._client = _connected(address, ca, cert, key)
+        self._client = _connected(address, ca, cert, key, connect_s)
         self._client.subscribe_topic(self._topic, self._take)
         self._facts: Sequence[WorkerFacts] = ()
         self._refresh()
@@ -132,7 +135,7 @@ class DaskCluster(Cluster):
         try:
             return self._client.submit(
                 run_task,
-                __version__,
+                self._version,
                 codec.encode_task(task),
                 self._topic,
                 number,
@@ -218,7 +221,7 @@ class DaskCluster(Cluster):
         self._facts = [_facts(address, each) for address, each in found["workers"].items()]
 
 
-def _connected(address: str, ca: str, cert: str, key: str) -> Any:
+def _connected(address: str, ca: str, cert: str, key: str, timeout_s: float) -> Any:
     """Return a client of the scheduler. Raises ClusterError."""
     dask.config.set({"logging": dict.fromkeys(_SILENT, "critical")})
     from distributed import Client
@@ -234,7 +237,7 @@ def _connected(address: str, ca: str, cert: str, key: str) -> Any:
         security = secured(tls_ca_file=ca, require_encryption=True, **own)
     try:
         return connect(
-            address, timeout=_CONNECT_S, set_as_default=False, name="img", security=security
+            address, timeout=timeout_s, set_as_default=False, name="img", security=security
         )
     except Exception as error:
         # OSError, TimeoutError, ValueError for certificates …

@@ -7,10 +7,11 @@ from threading import Event
 
 import pytest
 
+from img import __version__
 from img.adapters.cluster.dask import DaskCluster
 from img.adapters.cluster.scripted import ScriptedCluster, a_worker
 from img.adapters.cluster_launcher.certificates import Certificates
-from img.application.ports.cluster import Cluster, Placement
+from img.application.ports.cluster import Cluster, ClusterError, Placement
 from img.testing.cluster import AMD64, ARM64, ClusterContract, Watched, perform
 from img.testing.vertex_workers import SECRET, a_task
 from tests.support.cluster import dask_in_process
@@ -50,6 +51,26 @@ class TestDaskCluster(ClusterContract):
     @pytest.fixture
     def cluster(self, dask: DaskCluster) -> Cluster:
         return dask
+
+
+def test_a_worker_with_another_version_is_named(scheduler: str, certificates: Certificates) -> None:
+    other = DaskCluster(
+        scheduler, ca=certificates.ca, cert=certificates.cert, key=certificates.key, version="9.9"
+    )
+    watch = Watched()
+
+    with pytest.raises(
+        ClusterError, match=rf"^the worker tls://.* has img {__version__}, .* 9\.9$"
+    ):
+        other.run(a_task("make"), Placement(), watch, Event())
+
+    assert watch.workers == []
+    other.close()
+
+
+def test_a_scheduler_that_is_not_there_is_named() -> None:
+    with pytest.raises(ClusterError, match=r"no scheduler of Dask answers at tcp://127\.0\.0\.1:9"):
+        DaskCluster("tcp://127.0.0.1:9", connect_s=0.3)
 
 
 def test_dask_keeps_no_secret(dask: DaskCluster, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,215 @@
+"""Builds with steps on other machines, all in memory: what each machine does and fetches."""
+
+from dataclasses import replace
+from threading import Event
+
+import pytest
+from dependency_injector import providers
+
+from img.adapters.cluster.scripted import ScriptedCluster, ScriptedWorker, a_worker
+from img.adapters.shared_blobs.memory import MemorySharedBlobs
+from img.application.ports.blob_store import StoreFull
+from img.application.ports.cluster import TaskWatch
+from img.application.ports.executor import Cancellation
+from img.application.ports.shared_blobs import SharedBlobs, SharedBlobStores
+from img.application.solver.cluster_use import ClusterUse
+from img.application.solver.cluster_workers import ClusterWorkers
+from img.application.usecases.solve_task import SolveTask
+from img.domain.errors import BuildError
+from img.domain.graph.task import VertexAnswer, VertexTask
+from img.domain.options.cluster_store import DirectoryStore
+from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, a_request, image_of
+from tests.unit.application.test_build_image import DOCKERFILE, FILES, PASSWD
+
+PLACE = DirectoryStore("/srv/blobs")
+SECRET = b"a long secret value"
+
+
+class Stores(SharedBlobStores):
+    """One store under every name."""
+
+    def __init__(self, store: SharedBlobs) -> None:
+        self.store = store
+
+    def open(self, place: object) -> SharedBlobs:
+        return self.store
+
+
+class Machines:
+    """A client and workers with states of their own, one registry, and one shared store."""
+
+    def __init__(self, *names: str, secrets: bool = False) -> None:
+        self.store = MemorySharedBlobs()
+        self.client = self._machine(InMemoryApp(secrets={"s": SECRET}))
+        self.client.publish("compiler", {"bin/cc": b"cc"})
+        self.client.publish("runtime", {"etc/passwd": PASSWD})
+        self.workers = {name: self._machine(InMemoryApp()) for name in names}
+        for app in self.workers.values():
+            app.container.registries.registry.override(self.client.registry)
+            app.commands["cc -O$LEVEL"] = lambda root: root.write("src/main", b"program")
+            app.commands["pandoc"] = lambda root: root.write("manual.html", b"<h1>")
+        self.cluster = ScriptedCluster([self._worker(name) for name in names])
+        self.join(self.client, secrets=secrets)
+
+    def join(self, app: InMemoryApp, *, secrets: bool = False) -> None:
+        """Let an app build on the cluster."""
+        building = app.container.building
+        use = ClusterUse(
+            shared=building.share_layers()(PLACE),
+            layers=app.container.images.layers(),
+            platform=HERE,
+            secrets=secrets,
+        )
+        building.cluster_use.override(providers.Object(use))
+        building.workers.override(providers.Object(ClusterWorkers(self.cluster, patience_s=0)))
+
+    def processes(self) -> list[str]:
+        """Return the commands of all workers."""
+        apps = self.workers.values()
+        return sorted(each.argv[-1] for app in apps for each in app.executor.processes)
+
+    def _machine(self, app: InMemoryApp) -> InMemoryApp:
+        app.container.building.shared_stores.override(Stores(self.store))
+        return app
+
+    def _worker(self, name: str) -> ScriptedWorker:
+        def perform(task: VertexTask, watch: TaskWatch, cancelled: Cancellation) -> VertexAnswer:
+            solve: SolveTask = self.workers[name].container.building.solve_task()
+            return solve(task, watch, Event())
+
+        return a_worker(name, perform, HERE, slots=4)
+
+
+def local_files() -> dict[str, bytes]:
+    """Return the files of the same image, built by one machine."""
+    app = InMemoryApp()
+    app.publish("compiler", {"bin/cc": b"cc"})
+    app.publish("runtime", {"etc/passwd": PASSWD})
+    app.commands["cc -O$LEVEL"] = lambda root: root.write("src/main", b"program")
+    app.commands["pandoc"] = lambda root: root.write("manual.html", b"<h1>")
+    return app.files_of(app.build(DOCKERFILE, FILES))
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b", "c"]])
+def test_workers_run_the_steps_and_the_client_packs_its_context(names: list[str]) -> None:
+    machines = Machines(*names)
+
+    built = machines.client.build(DOCKERFILE, FILES)
+
+    assert machines.client.files_of(built) == local_files()
+    assert machines.processes() == ["cc -O$LEVEL", "pandoc"]
+    assert not machines.client.executor.processes
+    done = machines.client.steps_done
+    assert any("RUN cc -O2 (on " in each for each in done)
+    assert any("COPY --from=build --chown=app /src/main /bin/main (on " in each for each in done)
+    assert any(each.endswith("COPY main.c .") for each in done)
+
+
+def test_what_is_done_is_found_by_the_next_build_and_by_another_client() -> None:
+    machines = Machines("a")
+    first = machines.client.build(DOCKERFILE, FILES)
+    machines.client.forget_progress()
+    other = machines._machine(InMemoryApp())
+    other.container.registries.registry.override(machines.client.registry)
+    machines.join(other)
+
+    again = machines.client.build(DOCKERFILE, FILES)
+    elsewhere = other.build(DOCKERFILE, FILES)
+
+    assert not [each for each in machines.client.steps_done if "(on" in each]
+    assert image_of(again).layers == image_of(first).layers == image_of(elsewhere).layers
+    assert machines.processes() == ["cc -O$LEVEL", "pandoc"]
+    assert any("RUN pandoc" in each for each in other.found)
+
+
+def test_without_a_cache_a_worker_runs_the_step_again() -> None:
+    machines = Machines("a")
+    machines.client.build("FROM compiler\nRUN pandoc\n", {})
+
+    machines.client.build(
+        "FROM compiler\nRUN pandoc\n", {}, request=replace(a_request(), no_cache=True)
+    )
+
+    assert machines.processes() == ["pandoc", "pandoc"]
+
+
+def test_the_client_gives_workers_what_they_cannot_fetch() -> None:
+    machines = Machines("a")
+    local = InMemoryApp()  # a registry that the worker does not reach
+    machines.workers["a"].container.registries.registry.override(local.registry)
+
+    built = machines.client.build("FROM runtime\nRUN pandoc\n", {})
+
+    assert machines.client.files_of(built) == {"etc/passwd": PASSWD, "manual.html": b"<h1>"}
+    assert machines.processes() == ["pandoc"]
+
+
+def test_the_error_of_a_step_is_as_at_home() -> None:
+    machines = Machines("a")
+    machines.workers["a"].statuses["pandoc"] = 3
+
+    with pytest.raises(BuildError, match="did not complete successfully: exit code: 3") as caught:
+        machines.client.build("FROM runtime\nRUN pandoc\n", {})
+
+    assert caught.value.lines == (2, 2)
+    assert "RUN pandoc" in caught.value.excerpt
+    assert caught.value.exit_code == BuildError.exit_code
+
+
+def test_a_full_disk_of_a_worker_moves_its_steps() -> None:
+    machines = Machines("a", "b")
+
+    def full(*_: object) -> None:
+        raise StoreFull("no space left")
+
+    machines.workers["a"].commands["pandoc"] = full
+    built = [
+        machines.client.build(f"FROM runtime\nENV A={number}\nRUN pandoc\n", {})
+        for number in range(3)
+    ]
+
+    assert machines.client.files_of(built[-1])["manual.html"] == b"<h1>"
+    assert machines.workers["b"].executor.processes
+
+
+def test_a_mounted_context_is_sent_as_a_layer() -> None:
+    machines = Machines("a")
+    machines.workers["a"].commands["pandoc"] = lambda root: root.write("done", b"")
+
+    machines.client.build("FROM runtime\nRUN --mount=source=manual.md,target=/m pandoc\n", FILES)
+
+    (process,) = machines.workers["a"].executor.processes
+    assert [mount.target for mount in process.mounts] == ["/m"]
+
+
+def test_steps_with_secrets_stay_here_unless_they_may_leave() -> None:
+    text = "FROM runtime\nRUN --mount=type=secret,id=s,required pandoc\n"
+    for leave in (False, True):
+        machines = Machines("a", secrets=leave)
+        machines.client.commands["pandoc"] = machines.workers["a"].commands["pandoc"]
+
+        machines.client.build(text, {})
+
+        place = machines.workers["a"] if leave else machines.client
+        (process,) = place.executor.processes
+        assert SECRET in repr([getattr(each, "content", b"") for each in process.mounts]).encode()
+        assert len(machines.processes()) == leave
+
+
+def test_an_agent_stays_here() -> None:
+    machines = Machines("a", secrets=True)
+    machines.client.commands["pandoc"] = machines.workers["a"].commands["pandoc"]
+
+    machines.client.build("FROM runtime\nRUN --mount=type=ssh pandoc\n", {})
+
+    assert machines.processes() == []
+
+
+def test_platforms_are_built_at_the_same_time() -> None:
+    machines = Machines("a")
+
+    built = machines.client.build(
+        "FROM scratch\nCOPY manual.md /m\nWORKDIR /w\n", FILES, platforms=[HERE, ELSEWHERE]
+    )
+
+    assert [each.config.platform for each in built.images] == [HERE, ELSEWHERE]
