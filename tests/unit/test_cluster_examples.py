@@ -1,11 +1,13 @@
 """The examples of clusters name options and objects that exist."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from img.domain.options.cluster_address import parse_scheduler
+from img.domain.options.cluster_settings import SettingsFile, parse_cluster_settings
 from img.entrypoints.cli.app import command_line
 from tests.support.host.machine import REPOSITORY
 
@@ -62,3 +64,14 @@ def test_the_scheduler_is_started_with_options_of_dask() -> None:
     known = {name for each in main.params for name in (*each.opts, *each.secondary_opts)}
     assert {each for each in options if each.startswith("-")} <= known
     assert "--tls-key" in options
+
+
+def test_the_settings_of_the_page_are_read() -> None:
+    page = (REPOSITORY / "docs/cluster.md").read_text()
+    (shown,) = re.findall(r"^```toml\n(.*?)^```", page, re.M | re.S)
+    file = SettingsFile(path="settings.toml", directory="/conf", content=shown.encode())
+
+    settings = parse_cluster_settings([file], {})
+
+    assert (settings.workers, settings.processors, settings.memory) == (4, 8, 32 << 30)
+    assert (settings.queue, settings.state) == ("batch", "/local/scratch/img")
