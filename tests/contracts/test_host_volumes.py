@@ -11,86 +11,78 @@ from img.adapters.host_volumes.local import LocalVolumes
 from img.adapters.host_volumes.memory import MemoryVolumes
 from img.application.ports.host_volumes import HostVolumes, VolumeNotFound
 from img.domain.options.volumes import VolumeSpec
+from img.testing.host_volumes import HostVolumesContract
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Path:
-    source = tmp_path / "source"
-    (source / "sub").mkdir(parents=True)
-    (source / "sub/file").write_text("text")
-    return source
+def directory(tmp_path: Path) -> Path:
+    directory = tmp_path / "source"
+    (directory / "sub").mkdir(parents=True)
+    (directory / "sub/file").write_text("text")
+    return directory
+
+
+@pytest.fixture
+def source(directory: Path) -> str:
+    return str(directory)
 
 
 @pytest.fixture(params=["local", "memory"])
-def volumes(request: pytest.FixtureRequest, source: Path) -> HostVolumes:
-    return LocalVolumes() if request.param == "local" else MemoryVolumes({str(source): "state"})
+def volumes(request: pytest.FixtureRequest, source: str) -> HostVolumes:
+    return LocalVolumes() if request.param == "local" else MemoryVolumes({source: "state"})
 
 
-def test_only_a_volume_that_steps_can_only_read_has_a_state(
-    volumes: HostVolumes, source: Path
-) -> None:
-    reading = volumes.find(VolumeSpec(str(source), "/data", read_only=True))
-    writing = volumes.find(VolumeSpec(str(source), "/data"))
-
-    assert reading.state == volumes.find(VolumeSpec(str(source), "/data", read_only=True)).state
-    assert reading.state
-    assert (writing.state, writing.source, writing.target) == ("", str(source), "/data")
+class TestHostVolumes(HostVolumesContract):
+    pass
 
 
-def test_a_source_that_is_missing_is_named(volumes: HostVolumes, source: Path) -> None:
-    with pytest.raises(VolumeNotFound) as caught:
-        volumes.find(VolumeSpec(f"{source}/missing", "/data"))
-
-    assert f"{source}/missing: No such file or directory" in caught.value.message
-
-
-def state_of(source: Path) -> str:
-    return LocalVolumes().find(VolumeSpec(str(source), "/data", read_only=True)).state
+def state_of(directory: Path) -> str:
+    return LocalVolumes().find(VolumeSpec(str(directory), "/data", read_only=True)).state
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda source: (source / "sub/file").write_text("TEXT"),
-        lambda source: (source / "sub/file").chmod(0o600),
-        lambda source: (source / "sub/new").touch(),
-        lambda source: (source / "sub/file").unlink(),
-        lambda source: (source / "sub/file").rename(source / "sub/renamed"),
-        lambda source: os.utime(source / "sub/file", (0, 0)),
-        lambda source: source.chmod(0o700),
+        lambda directory: (directory / "sub/file").write_text("TEXT"),
+        lambda directory: (directory / "sub/file").chmod(0o600),
+        lambda directory: (directory / "sub/new").touch(),
+        lambda directory: (directory / "sub/file").unlink(),
+        lambda directory: (directory / "sub/file").rename(directory / "sub/renamed"),
+        lambda directory: os.utime(directory / "sub/file", (0, 0)),
+        lambda directory: directory.chmod(0o700),
     ],
 )
 def test_each_change_of_a_file_is_another_state(
-    source: Path, change: Callable[[Path], object]
+    directory: Path, change: Callable[[Path], object]
 ) -> None:
-    before = state_of(source)
+    before = state_of(directory)
 
-    change(source)
+    change(directory)
 
-    assert state_of(source) not in ("", before)
+    assert state_of(directory) not in ("", before)
 
 
-def test_a_link_to_the_source_is_followed_once_and_links_inside_are_not(source: Path) -> None:
-    (source.parent / "link").symlink_to("source")
-    (source / "loop").symlink_to(".")
+def test_a_link_to_the_source_is_followed_once_and_links_inside_are_not(directory: Path) -> None:
+    (directory.parent / "link").symlink_to("source")
+    (directory / "loop").symlink_to(".")
 
-    found = LocalVolumes().find(VolumeSpec(str(source.parent / "link"), "/data", read_only=True))
+    found = LocalVolumes().find(VolumeSpec(str(directory.parent / "link"), "/data", read_only=True))
 
-    assert found.source == str(source)
-    assert found.inode == source.stat().st_ino
-    assert found.state == state_of(source)
+    assert found.source == str(directory)
+    assert found.inode == directory.stat().st_ino
+    assert found.state == state_of(directory)
 
 
 def test_what_takes_too_long_to_compare_has_no_state(
-    source: Path, monkeypatch: pytest.MonkeyPatch
+    directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local, "_MOST", 1)
 
-    assert state_of(source) == ""
+    assert state_of(directory) == ""
 
 
-def test_a_pipe_is_no_volume(source: Path) -> None:
-    os.mkfifo(source / "pipe")
+def test_a_pipe_is_no_volume(directory: Path) -> None:
+    os.mkfifo(directory / "pipe")
 
     with pytest.raises(VolumeNotFound, match="not a directory"):
-        LocalVolumes().find(VolumeSpec(str(source / "pipe"), "/data"))
+        LocalVolumes().find(VolumeSpec(str(directory / "pipe"), "/data"))

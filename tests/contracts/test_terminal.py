@@ -10,6 +10,7 @@ from img.adapters.terminal.local import LocalTerminal
 from img.adapters.terminal.memory import MemoryTerminal
 from img.application.ports.terminal import Terminal
 from img.domain.process import TerminalSize
+from img.testing.terminal import TerminalContract
 from tests.support.host.typed_terminal import TypedTerminal, typed_terminal
 
 
@@ -28,14 +29,12 @@ def terminal(request: pytest.FixtureRequest, user: TypedTerminal) -> Terminal:
     return LocalTerminal(user.device, user.device)
 
 
-def test_keys_are_read_in_raw_mode_without_a_line_end(terminal: Terminal) -> None:
-    with terminal.raw(lambda: None):
-        assert terminal.read() == b"key"
+class TestTerminal(TerminalContract):
+    pass
 
 
-def test_it_is_present_and_has_a_size(terminal: Terminal) -> None:
-    assert terminal.is_present()
-    assert terminal.size() in (TerminalSize(33, 101), TerminalSize())
+def test_the_size_is_that_of_the_terminal(user: TypedTerminal) -> None:
+    assert LocalTerminal(user.device).size() == TerminalSize(33, 101)
 
 
 def test_raw_mode_passes_each_key_on_and_ends_with_its_context(user: TypedTerminal) -> None:
