@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from oras.provider import Registry
 
 from img.testing.loopback_registry import LoopbackRegistry
 from tests.support.host.img_command import Img, ImgFor, WriteContext
@@ -108,6 +109,14 @@ def test_referrers_leave_the_image_as_it_is(img: Img, context: Path) -> None:
         assert sorted(_types(img, f"docker://{name}")) == sorted(wanted)
         listed = img("referrers", "--artifact-type", "application/spdx+json", name).stdout
         assert listed.count("application/spdx+json") == 1
+
+        digest = tags["1"]
+        client = Registry(insecure=True)  # of oras-py
+        url = f"http://{registry.address}/v2/team/app/referrers/{digest}"
+        for each in client.do_request(url).json()["manifests"]:
+            artifact = client.get_manifest(f"{registry.address}/team/app@{each['digest']}")
+            assert artifact["subject"]["digest"] == digest
+            assert artifact["artifactType"] == each["artifactType"]
 
         there = other.name("moved/app:1")
         img("copy", name, there)

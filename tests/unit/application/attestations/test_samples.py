@@ -253,15 +253,21 @@ def test_a_tag_is_the_commit_it_points_to(app: App) -> None:
     assert without_ids(ours["predicate"], app) == without_ids(theirs["predicate"], app)
 
 
-def test_hermetic_builds_and_claims_are_marked(app: App) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("7-n", "mode=min,reproducible=true"),
+        ("7-nmax", "mode=max,version=v0.2,reproducible=true"),
+    ],
+)
+def test_hermetic_builds_and_claims_are_marked(app: App, name: str, options: str) -> None:
     app.git.repositories[DEMO].refs["refs/heads/main"] = NETWORKLESS  # type: ignore[index]
 
-    built = build(
-        app, "", "mode=min,reproducible=true", location=f"{DEMO}#main", file="Dockerfile.n"
-    )
+    built = build(app, "", options, location=f"{DEMO}#main", file="Dockerfile.n")
 
-    theirs = sample("7-n")["statements"][0]
+    theirs = sample(name)["statements"][0]
     ours = statements(app, built)[0]
+    check_statement(ours)
     assert without_ids(ours["predicate"], app) == without_ids(theirs["predicate"], app)
 
 
