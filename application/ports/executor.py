@@ -2,12 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from img.application.ports.terminal import Terminal
 from img.domain.errors import BuildError, HostError
-from img.domain.oci.chain import Layer
 from img.domain.process import ExitStatus, Process, Root
+
+if TYPE_CHECKING:  # a process in a step's root has few modules
+    from img.domain.oci.chain import Layer
 
 
 class ExecutorUnavailable(HostError):
@@ -17,7 +19,7 @@ class ExecutorUnavailable(HostError):
 class ProcessNotStarted(BuildError):
     """The command could not be started: not found, not executable, no such user, bad mount."""
 
-    kept: Layer | None = None  # the changes of its root, if a build keeps them
+    kept: "Layer | None" = None  # the changes of its root, if a build keeps them
 
 
 class Cancellation(Protocol):

@@ -18,6 +18,7 @@ from img.adapters.executor import (
     emulated_identity,
     first_process,
     proc_supervision,
+    pseudo_terminal,
     supervision,
 )
 from img.adapters.executor.fork_server_executor import ForkServerExecutor
@@ -328,15 +329,21 @@ def test_flags_that_are_none_make_a_call_fail_and_nothing_else(
 
 # --- the code itself ---
 
-_PROCESSES = (first_process, emulated_identity, chroot_watcher, proc_supervision, supervision)
+_PROCESSES = (
+    *(first_process, emulated_identity, pseudo_terminal, chroot_watcher),
+    *(proc_supervision, supervision),
+)
 _UNFIT = {
     *("pickle", "marshal", "shelve", "traceback", "linecache", "importlib", "runpy", "locale"),
     *("zoneinfo", "pwd", "grp", "subprocess", "tempfile", "logging", "warnings", "inspect"),
 }
 # Before the root is entered: what is imported, or opened by its name, by which function.
 _BEFORE = {
-    "adapters/executor/first_process.py": {"_identity", "enter_control_groups"},
-    "adapters/executor/chroot_watcher.py": {"_fill_sys"},
+    "adapters/executor/first_process.py": {
+        *("_identity", "enter_control_groups", "run_first_process"),
+        *("_enter_root", "_terminal_of"),  # what run_first_process has imported
+    },
+    "adapters/executor/chroot_watcher.py": {"_fill_sys", "_run_step"},
     "adapters/executor/mounts.py": {"host_file"},
     "adapters/executor/launch.py": {"write_launch"},
     "adapters/executor/mount_points.py": {"text_in"},
