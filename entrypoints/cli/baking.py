@@ -219,6 +219,10 @@ class _Baking:
 
         limited = (name for name, each in self.builds.items() if each.resources.options)
         refuse(f"resources of target {name}" for name in limited)
+        exported = (
+            name for name, one in self.builds.items() for to in one.caches.targets if to.mounts
+        )
+        refuse(f"mounts of cache-to of target {name}" for name in exported)
 
     def _options(self) -> "dict[str, Json]":
         contexts: dict[str, Json] = {name: one.location for name, one in self.builds.items()}

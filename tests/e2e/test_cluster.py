@@ -1,9 +1,11 @@
 """Builds on a cluster: the same images, and what is left when a part of it fails."""
 
 import json
+import random
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -191,3 +193,40 @@ def test_an_interrupt_ends_a_step_and_the_end_of_a_worker_does_not(
     assert killed
     assert f"the step begins again on {other}" in run.stderr
     assert wait_while(lambda: processes_naming("sleep 4.317"), patience_s=20) == []
+
+
+# Six stages that do not depend on one another, and one of their files.
+PARALLEL = "ARG SOURCE_DATE_EPOCH\n" + "".join(
+    f"FROM {{base}} AS s{number}\nARG SOURCE_DATE_EPOCH\n"
+    f"RUN sleep 0.{number + 2} && echo {number} > /f{number}\n"
+    f"RUN sleep 0.2 && echo more >> /f{number}\n"
+    for number in range(6)
+)
+PARALLEL += "FROM {base}\n" + "".join(f"COPY --from=s{each} /f{each} /\n" for each in range(6))
+
+
+@pytest.mark.all_tests
+def test_a_worker_may_be_killed_at_any_moment(
+    img_for: ImgFor, write_context: WriteContext, cluster: DaskProcesses, busybox: str
+) -> None:
+    client = on_cluster(img_for("root"))
+    context = write_context(PARALLEL.format(base=busybox))
+    build = ("build", "--tls-verify=false", "--no-cache", f"--build-arg=SOURCE_DATE_EPOCH={EPOCH}")
+    wanted = client(*build, "-q", "-t", "app", context).stdout
+    for name in ("a", "b", "c"):
+        cluster.start(img_for("root", f"state-{name}"), name)
+    chosen = random.Random(18)
+    for number in range(50):
+        process = client.start(*build, "-q", "-t", "app", *cluster.options, context)
+        time.sleep(chosen.uniform(0.3, 3))
+        name = chosen.choice("abc")
+        cluster.workers[name].process.kill()
+        output, errors = process.communicate(timeout=120)
+        run = Img.outcome(process, output, errors, 0)
+        assert run.stdout == wanted, number
+        cluster.workers[name].process.wait()
+        cluster.start(img_for("root", f"state-{name}"), name)
+    for each in cluster.workers.values():
+        each.process.terminate()
+        each.process.wait()
+    assert wait_while(lambda: processes_naming("sleep 0."), patience_s=20) == []
