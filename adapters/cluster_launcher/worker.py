@@ -84,7 +84,7 @@ class DaskWorker:
 
         All processes that tasks have left are ended. Raises ClusterNotStarted, UsageError.
         """
-        logging.getLogger("distributed").setLevel(logging.WARNING)
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
         # Orphans of tasks become children of this process.
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
         try:
@@ -114,33 +114,54 @@ class DaskWorker:
 
     async def _worked(self, directory: str, security: Security | None) -> None:
         """Join the cluster, and leave it when cancelled. Raises ClusterNotStarted at its end."""
-        options = self._options
-        worker = Worker(
-            str(options.scheduler),
-            name=options.name or None,
-            nthreads=self._slots,
-            memory_limit=self._memory,
-            resources=dict(self._resources),
-            local_directory=directory,
-            interface=options.interface or None,
-            death_timeout=options.death_timeout_s,
-            security=security,
-            dashboard=False,
-            dashboard_address="127.0.0.1:0",
-            startup_information={FACTS: lambda _worker: self._facts},
-        )
-        try:
-            await worker
-        except (OSError, TimeoutError, ValueError) as error:
-            raise ClusterNotStarted(
-                f"the scheduler {options.scheduler} cannot be reached: {_first_line(error)}"
-            ) from None
+        worker = await self._joined(directory, security)
         try:
             self._on_joined(worker.address)
             await worker.finished()
         finally:
             await worker.close(timeout=_STOP_S, executor_wait=False)
-        raise ClusterNotStarted(f"the scheduler {options.scheduler} has ended")
+        raise ClusterNotStarted(f"the scheduler {self._options.scheduler} has ended")
+
+    async def _joined(self, directory: str, security: Security | None) -> Worker:
+        """Return the worker once it has joined. Raises ClusterNotStarted."""
+        host = os.uname().nodename
+        given = self._options.name
+        failure: BaseException | None = None
+        for name in [given] if given else [host, f"{host}-{os.getpid()}"]:
+            try:
+                worker = self._named(name, directory, security)
+                await worker
+            except (OSError, TimeoutError, RuntimeError, ValueError) as error:
+                failure = error.__cause__ or error
+                if "name taken" not in str(failure):
+                    break
+            else:
+                return worker
+        assert failure is not None
+        if "name taken" in str(failure):
+            raise ClusterNotStarted(
+                f"the scheduler {self._options.scheduler} has a worker {given} already",
+                hint="choose another --name",
+            ) from None
+        raise ClusterNotStarted(
+            f"the scheduler {self._options.scheduler} cannot be reached: {_first_line(failure)}"
+        ) from None
+
+    def _named(self, name: str, directory: str, security: Security | None) -> Worker:
+        return Worker(
+            str(self._options.scheduler),
+            name=name,
+            nthreads=self._slots,
+            memory_limit=self._memory,
+            resources=dict(self._resources),
+            local_directory=directory,
+            interface=self._options.interface or None,
+            death_timeout=self._options.death_timeout_s,
+            security=security,
+            dashboard=False,
+            dashboard_address="127.0.0.1:0",
+            startup_information={FACTS: lambda _worker: self._facts},
+        )
 
     def _security(self) -> Security | None:
         options = self._options

@@ -109,13 +109,26 @@ def test_a_worker_with_another_authority_is_not_admitted(
     assert f"the scheduler {cluster.address} cannot be reached" in said
 
 
-def test_a_worker_ends_with_its_scheduler(tls: Certificates, tmp_path: Path) -> None:
+def test_workers_have_names_of_their_own_and_end_with_their_scheduler(
+    tls: Certificates, tmp_path: Path
+) -> None:
     settings = settings_of(tls, tmp_path)
+    host = os.uname().nodename
     with HostProcessLauncher().start(LocalWorkers(1), settings) as endpoint:
-        process = worker(endpoint.address, *with_files(tls))
-        joined(process)
+        first = worker(endpoint.address, *with_files(tls))
+        joined(first)
+        second = worker(endpoint.address, *with_files(tls))
+        joined(second)
+        third = worker(endpoint.address, *with_files(tls), "--name", host)
+        _, refused = third.communicate(timeout=60)
+        with Client(endpoint.address, security=tls.security()) as client:  # type: ignore[no-untyped-call]
+            workers = client.scheduler_info()["workers"].values()
 
-    _, said = process.communicate(timeout=60)
-
-    assert process.returncode == 6
-    assert f"the scheduler {endpoint.address} has ended" in said
+    assert {each["name"] for each in workers} == {"local-1", host, f"{host}-{second.pid}"}
+    assert refused.splitlines()[-1].startswith(
+        f"Error: the scheduler {endpoint.address} has a worker {host} already"
+    )
+    for each in (first, second):
+        _, said = each.communicate(timeout=60)
+        assert each.returncode == 6
+        assert f"the scheduler {endpoint.address} has ended" in said
