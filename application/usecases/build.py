@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from img.application.cancellation import LinkedCancellation, cancelled_by
 from img.application.layers.on_demand import LayerLost, Layers
 from img.application.outputs.deliver import DeliverOutputs
-from img.application.outputs.places import check_places
+from img.application.outputs.places import check_attested, check_places
 from img.application.outputs.solved import BuiltImage, Solved
 from img.application.planning.analyse import AnalyseDockerfile, ParsedDockerfile, excerpts_of
 from img.application.planning.plan import Planned, plan_build
@@ -46,9 +46,7 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.options.cache import CacheExchange
 from img.domain.outputs import (
     AS_BUILT,
-    ArchiveOutput,
     CacheOnly,
-    ImageOutput,
     Output,
     reads_layers,
 )
@@ -165,7 +163,7 @@ class BuildImage:
         """
         check_places(self.places, outputs, caches.targets)
         if attestations:
-            _check_attested(outputs, attestations)
+            check_attested(outputs, attestations)
         if caches.targets:
             self.export_caches.check(caches.targets)
         requests = _requests(request, platforms)
@@ -499,18 +497,6 @@ class _SolvePlatforms:
         if self._scans and plan.scans_context:
             context = self.build.contexts.as_layers(self.contexts("", cancelled))
         return Attested(wanted=self.progress_of.wanted, account=account, context=context)
-
-
-def _check_attested(outputs: Sequence[Output], wanted: "AttestationsWanted") -> None:
-    """Raise UsageError for an output that cannot have attestations."""
-    for output in outputs:
-        if isinstance(output, ImageOutput | ArchiveOutput) and not output.form.oci_types:
-            is_index = isinstance(output, ImageOutput) or output.format != "docker"
-            if is_index and not wanted.as_referrers:
-                raise UsageError(
-                    'cannot export attestations with "oci-mediatypes=false"',
-                    hint="use --attest-as referrer",
-                )
 
 
 def _requests(request: BuildRequest, platforms: Sequence[Platform]) -> Sequence[BuildRequest]:

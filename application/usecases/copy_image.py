@@ -63,8 +63,9 @@ class CopyImage:
         """Return the manifest or index at each of ``targets``.
 
         With ``referrers`` signatures and other artifacts that refer to the image go along, from
-        registries and the store to registries and the store. Raises UsageError before anything is
-        copied, the errors of GatherImage and PublishImage, OutputNotWritten.
+        registries and the store to registries and the store, and from the store to OCI archives.
+        Raises UsageError before anything is copied, the errors of GatherImage and PublishImage,
+        OutputNotWritten.
         """
         for target in targets:
             _check(target)
@@ -73,14 +74,15 @@ class CopyImage:
             copied = self.gather(source, platform, open_file=open_file, whole=not to_registries)
             written = []
             for target in targets:
-                written.append(self._write(copied, target))
+                beside = self._beside(source, copied) if referrers else ()
+                written.append(self._write(copied, target, beside))
                 match source, target:
                     case _ if not referrers:
                         pass
                     case RegistryPlace(there), RegistryPlace() | StoredPlace():
                         self._copy_referrers(copied, there, target)
                     case StoredPlace(), RegistryPlace() | StoredPlace():
-                        for referrer in self.referrers(copied):
+                        for referrer in beside:
                             self._write_referrer(referrer, target)
                 if referrers:
                     self._copy_tagged_signatures(copied, source, target)
@@ -107,7 +109,13 @@ class CopyImage:
                     else:
                         self.images.put(here.with_tag(tag), found, self.clock.now())
 
-    def _write(self, image: Descriptor, target: ImagePlace) -> Descriptor:
+    def _beside(self, source: ImagePlace, image: Descriptor) -> Sequence[Descriptor]:
+        """Return the attestations in the store that refer to an image of the store."""
+        return self.referrers(image) if isinstance(source, StoredPlace) else ()
+
+    def _write(
+        self, image: Descriptor, target: ImagePlace, beside: Sequence[Descriptor]
+    ) -> Descriptor:
         match target:
             case RegistryPlace(reference):
                 self.publish(image, reference, nondistributable=True, partially=False)
@@ -122,9 +130,11 @@ class CopyImage:
             case ArchivePlace(format=kind, path=path, name=name):
                 if kind == "docker":
                     image, _ = manifest_for(image, self.platform, self.catalog.read)
-                archived = ArchivedImage(target=image, references=(name,) if name else ())
+                archived = [ArchivedImage(target=image, references=(name,) if name else ())]
+                if kind == "oci":
+                    archived += [ArchivedImage(target=each) for each in beside]
                 with self.places.file(path) as file:
-                    self.exporters[kind].export([archived], file)
+                    self.exporters[kind].export(archived, file)
         return image
 
     def _all_blobs(self, image: Descriptor) -> Iterator[Descriptor]:

@@ -123,7 +123,7 @@ def test_referrers_leave_the_image_as_it_is(img: Img, context: Path) -> None:
         assert sorted(_types(img, f"docker://{there}")) == sorted(wanted)
 
         archive = img.home / "saved.tar"
-        img("save", "--format", "oci", "-o", archive, name)
+        img("copy", f"store:{name}", f"oci-archive:{archive}:{name}")
         img("rm", name)
         assert "ago" not in img("ls").stdout
         img("load", "-i", archive)
