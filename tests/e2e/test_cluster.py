@@ -230,3 +230,53 @@ def test_a_worker_may_be_killed_at_any_moment(
         each.process.terminate()
         each.process.wait()
     assert wait_while(lambda: processes_naming("sleep 0."), patience_s=20) == []
+
+
+@pytest.mark.all_tests
+def test_a_client_may_end_at_any_moment(
+    img_for: ImgFor, write_context: WriteContext, cluster: DaskProcesses, busybox: str
+) -> None:
+    client = on_cluster(img_for("root"))
+    context = write_context(PARALLEL.format(base=busybox))
+    options = ("--tls-verify=false", "--no-cache", f"--build-arg=SOURCE_DATE_EPOCH={EPOCH}")
+    build = ("build", *options, "-q", "-t", "app")
+    wanted = client(*build, context).stdout
+    for name in ("a", "b"):
+        cluster.start(img_for("root", f"state-{name}"), name)
+    chosen = random.Random(18)
+    codes = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
+    for number in range(20):
+        process = client.start(*build, *cluster.options, context)
+        time.sleep(chosen.uniform(0.2, 2.5))
+        ending = chosen.choice(list(codes))
+        process.send_signal(ending)
+        _, errors = process.communicate(timeout=60)
+        assert "Traceback" not in errors.decode(), (number, errors)
+        assert process.returncode in (codes[ending], -ending, 0), (number, errors)
+    assert wait_while(lambda: processes_naming("sleep 0."), patience_s=20) == []
+
+    assert client(*build, *cluster.options, context).stdout == wanted
+
+
+@pytest.mark.all_tests
+def test_a_scheduler_may_end_at_any_moment(
+    img_for: ImgFor, write_context: WriteContext, workplace: Path, busybox: str
+) -> None:
+    client = on_cluster(img_for("root"))
+    context = write_context(PARALLEL.format(base=busybox))
+    options = ("--tls-verify=false", f"--build-arg=SOURCE_DATE_EPOCH={EPOCH}")
+    build = ("build", *options, "-q", "-t", "app")
+    wanted = client.with_state(client.home / "alone")(*build, context).stdout
+    chosen = random.Random(18)
+    for number in range(10):
+        with dask_processes(workplace / f"store-{number}") as cluster:
+            cluster.start(img_for("root", "state-a"), "a", slots=2)
+            process = client.start(*build, "--no-cache", *cluster.options, context)
+            time.sleep(chosen.uniform(0.3, 2.5))
+            cluster.scheduler.kill()
+            output, errors = process.communicate(timeout=60)
+            text = errors.decode()
+            assert "Traceback" not in text, (number, text)
+            lost = process.returncode == 6 and "scheduler" in text
+            assert lost or output.decode() == wanted, (number, text)
+        assert wait_while(lambda: processes_naming("sleep 0."), patience_s=20) == []
