@@ -19,6 +19,12 @@ class VertexStarted:
     name: str  # such as "[build 2/5] RUN make"
     inputs: tuple[str, ...] = ()  # the vertices that it needs, as far as they are shown
     group: str = ""  # the target of a bake
+    worker: str = ""  # the worker of a cluster that runs it
+
+    @property
+    def title(self) -> str:
+        """The name, and the worker if there is one."""
+        return f"{self.name} (on {self.worker})" if self.worker else self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -164,7 +164,8 @@ class Frame:
     def _step(self, event: VertexEvent, now: float) -> _Step:
         step = self._steps.get(event.vertex)
         if step is None:
-            name = event.name if isinstance(event, VertexStarted | VertexCached) else event.vertex
+            name = event.name if isinstance(event, VertexCached) else event.vertex
+            name = event.title if isinstance(event, VertexStarted) else name
             step = self._steps[event.vertex] = _Step(shown_in_line(" ".join(name.split())), now)
         return step
 

@@ -140,7 +140,8 @@ class PlainProgress(ProgressSink):
     def _vertex(self, event: VertexEvent) -> _Vertex:
         vertex = self._vertices.get(event.vertex)
         if vertex is None:
-            name = event.name if isinstance(event, VertexStarted | VertexCached) else event.vertex
+            name = event.name if isinstance(event, VertexCached) else event.vertex
+            name = event.title if isinstance(event, VertexStarted) else name
             shown = shown_in_line(" ".join(name.split()))
             vertex = _Vertex(len(self._vertices) + 1, shown, self._now())
             self._vertices[event.vertex] = vertex

@@ -94,6 +94,8 @@ class RawJsonProgress(ProgressSink):
             name, given = event.vertex, Document()
             if isinstance(event, VertexStarted | VertexCached):
                 name, given = event.name, _given(event)
+            if isinstance(event, VertexStarted):
+                name = event.title
             digest = vertex_digest(event.vertex)
             vertex = _Vertex(digest, shown_in_line(" ".join(name.split())), now, given)
             self._vertices[event.vertex] = vertex

@@ -38,8 +38,9 @@ class StepProgress:
     def started(self, worker: str = "") -> None:
         """Show that the work begins, on a ``worker`` of a cluster if it has a name."""
         self._started = True
-        name = f"{self.name} (on {worker})" if worker else self.name
-        self.sink.emit(VertexStarted(vertex=self.vertex, name=name, inputs=self.inputs))
+        self.sink.emit(
+            VertexStarted(vertex=self.vertex, name=self.name, inputs=self.inputs, worker=worker)
+        )
 
     def cached(self) -> None:
         """Show that the result was found."""

@@ -207,3 +207,13 @@ def test_of_a_transfer_the_end_is_told_and_now_and_then_how_far_it_is(show: Show
 def test_names_of_several_lines_become_one(show: Show) -> None:
     show.started("a", "RUN a \\\n  b")
     assert show.lines == ["#1 RUN a \\ b"]
+
+
+def test_a_step_on_a_worker_names_it() -> None:
+    text = io.StringIO()
+    sink = PlainProgress(text)
+
+    sink.emit(VertexStarted(vertex="a", name="[1/2] RUN make", worker="node7"))
+    sink.close()
+
+    assert "#1 [1/2] RUN make (on node7)\n" in text.getvalue()

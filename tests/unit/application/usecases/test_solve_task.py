@@ -18,6 +18,7 @@ from img.application.usecases.solve_task import SolveTask
 from img.domain.errors import BuildError
 from img.domain.graph.task import VertexAnswer, VertexTask
 from img.domain.options.cluster_store import DirectoryStore
+from img.domain.progress import VertexStarted
 from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, a_request, image_of
 from tests.unit.application.test_build_image import DOCKERFILE, FILES, PASSWD
 
@@ -80,6 +81,11 @@ class Machines:
         return a_worker(name, perform, HERE, slots=4)
 
 
+def titles(app: InMemoryApp) -> list[str]:
+    """Return the steps that were run as the progress shows them, with their workers."""
+    return [each.title for each in app.progress.events if isinstance(each, VertexStarted)]
+
+
 def local_files() -> dict[str, bytes]:
     """Return the files of the same image, built by one machine."""
     app = InMemoryApp()
@@ -99,7 +105,7 @@ def test_workers_run_the_steps_and_the_client_packs_its_context(names: list[str]
     assert machines.client.files_of(built) == local_files()
     assert machines.processes() == ["cc -O$LEVEL", "pandoc"]
     assert not machines.client.executor.processes
-    done = machines.client.steps_done
+    done = titles(machines.client)
     assert any("RUN cc -O2 (on " in each for each in done)
     assert any("COPY --from=build --chown=app /src/main /bin/main (on " in each for each in done)
     assert any(each.endswith("COPY main.c .") for each in done)
@@ -116,7 +122,7 @@ def test_what_is_done_is_found_by_the_next_build_and_by_another_client() -> None
     again = machines.client.build(DOCKERFILE, FILES)
     elsewhere = other.build(DOCKERFILE, FILES)
 
-    assert not [each for each in machines.client.steps_done if "(on" in each]
+    assert not [each for each in titles(machines.client) if "(on" in each]
     assert image_of(again).layers == image_of(first).layers == image_of(elsewhere).layers
     assert machines.processes() == ["cc -O$LEVEL", "pandoc"]
     assert any("RUN pandoc" in each for each in other.found)
