@@ -21,7 +21,7 @@ from img.domain.attestations.storage import (
     referrer_manifest,
     statement_layer,
 )
-from img.domain.attestations.wanted import MIN, ProvenanceWanted
+from img.domain.attestations.wanted import MIN, AttestationsWanted, ProvenanceWanted
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.oci import media_types
@@ -44,6 +44,14 @@ class Attest:
     blobs: BlobStore
     scan: "Callable[[], ScanImages]"  # few images are scanned
     metadata_mode: str = MIN  # of provenance in the metadata file; "" for none
+
+    def prepare(self, wanted: AttestationsWanted) -> None:
+        """Look for the scanner image, so that a build without it fails before its steps.
+
+        Raises InvalidReference, BaseUnavailable.
+        """
+        if wanted.sbom is not None and wanted.sbom.generator:
+            self.scan().run_scanner.scanner(wanted.sbom.generator)
 
     def statements(
         self, solved: Solved, image: Image, names: Sequence[ImageReference]

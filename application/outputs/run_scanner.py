@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import field, replace
 from threading import Event
 
 from img.application.cancellation import StepCanceled, current_cancellation
@@ -17,7 +17,7 @@ from img.application.transfer.catalog import Image
 from img.domain.attestations.scanned_bill import BadBill, scanned_bill, with_layers
 from img.domain.attestations.statement import MOST_BYTES, Statement
 from img.domain.attestations.wanted import SbomWanted
-from img.domain.build import BaseName
+from img.domain.build import BaseImage, BaseName
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError, ImgError
@@ -54,6 +54,7 @@ class RunScanner:
     progress: ProgressSink
     platform: Platform  # of this machine, and of the scanner
     tool_version: str
+    _known: dict[str, BaseImage] = field(default_factory=dict)
 
     def __call__(
         self,
@@ -80,6 +81,13 @@ class RunScanner:
         progress.done()
         return made
 
+    def scanner(self, generator: str) -> BaseImage:
+        """Return the scanner image. Raises InvalidReference, BaseUnavailable."""
+        if generator not in self._known:
+            base = BaseName(str(ImageReference.parse(generator)), self.platform)
+            self._known[generator] = self.resolve([base])[base].image
+        return self._known[generator]
+
     def _scanned(
         self,
         wanted: SbomWanted,
@@ -88,8 +96,7 @@ class RunScanner:
         progress: StepProgress,
     ) -> Sequence[Statement]:
         generator = wanted.generator
-        base = BaseName(str(ImageReference.parse(generator)), self.platform)
-        scanner = self.resolve([base])[base].image
+        scanner = self.scanner(generator)
         self.executor.require()
         with ExitStack() as stack:
 

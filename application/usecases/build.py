@@ -164,6 +164,7 @@ class BuildImage:
         check_places(self.places, outputs, caches.targets)
         if attestations:
             check_attested(outputs, attestations)
+            self.deliver.images.attest.prepare(attestations)
         if caches.targets:
             self.export_caches.check(caches.targets)
         requests = _requests(request, platforms)

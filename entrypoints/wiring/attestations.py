@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from img import __version__
@@ -53,6 +54,7 @@ def attestations(
     modes = {"disabled": "", "false": "", "max": "max"}
     mode = modes.get(os.environ.get("BUILDX_METADATA_PROVENANCE", "").lower(), "min")
 
+    @cache
     def scan() -> ScanImages:
         scanner = RunScanner(
             resolve=resolve,

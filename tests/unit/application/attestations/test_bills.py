@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
+import pytest
+
 from img.application.outputs.solved import BuiltImage
+from img.application.planning.resolve import BaseUnavailable
 from img.domain.attestations.options import parse_attestations
 from img.domain.attestations.statement import SPDX_TYPE
 from img.domain.digest import Digest
@@ -138,3 +141,12 @@ def test_referrers_are_beside_a_plain_manifest() -> None:
     assert [each.digest for each in pushed] == [each.digest for each in image.referrers]
     subjects = [document(app, str(each.digest))["subject"] for each in image.referrers]
     assert {each["digest"] for each in subjects} == {str(image.target.digest)}
+
+
+def test_a_build_without_its_scanner_fails_before_its_steps() -> None:
+    app = an_app()
+
+    with pytest.raises(BaseUnavailable, match="nowhere"):
+        built(app, "generator=nowhere")
+
+    assert app.steps_done == ["[internal] load metadata for docker.io/library/nowhere:latest"]
