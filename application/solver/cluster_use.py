@@ -60,7 +60,8 @@ class ClusterUse:
             store=str(self.shared.place),
             retries=self.retries,
             limit_ms=None if self.limit_s is None else max(1, round(self.limit_s * 1000)),
-            needs_secrets=isinstance(step, ExecStep) and "secret" in _mounts_of(step),
+            needs_secrets=isinstance(operation, Exec)
+            and any(mount.type == "secret" for mount in operation.mounts),
             secret_guard=self.secret_guard,
         )
 
@@ -72,10 +73,14 @@ class ClusterUse:
             case CopyStep():
                 return all(isinstance(each, Stack) for each in step.sources)
             case ExecStep():
-                of_client = {"ssh"} if self.secrets else {"ssh", "secret"}
-                return not of_client.intersection(_mounts_of(step))
+                return self.sends(step.operation)
             case _:
                 return False
+
+    def sends(self, operation: Exec) -> bool:
+        """Return whether a worker can have all that a RUN mounts."""
+        of_client = {"ssh"} if self.secrets else {"ssh", "secret"}
+        return not any(mount.type in of_client for mount in operation.mounts)
 
     def share(self, layers: Iterable[Layer]) -> None:
         """Fetch the layers if need be, and add them to the shared store.
@@ -101,11 +106,6 @@ class ClusterUse:
         if digest not in self._origins:
             self._origins[digest] = tuple(self.shared.origins.repositories(digest))
         return self._origins[digest]
-
-
-def _mounts_of(step: ExecStep) -> Sequence[str]:
-    """Return the types of the mounts of a RUN."""
-    return [mount.type for mount in step.operation.mounts]
 
 
 def _movable(step: Step, inputs: Sequence[Result]) -> tuple[TaskOperation, Sequence[Stack]] | None:

@@ -291,8 +291,7 @@ class BuildImage:
             bases.update(analysis.bases)
             one = plan_build(analysis)
             one = self._guarded(one)
-            if self.solver.cluster is None:  # else it looks for a worker
-                self._refuse_foreign_steps(one.plan)
+            self._refuse_foreign_steps(one.plan)
             planned.append((request, one))
         return planned
 
@@ -306,11 +305,14 @@ class BuildImage:
         return replace(planned, plan=guarded_plan(planned.plan, guard, self.contexts.web.pins))
 
     def _refuse_foreign_steps(self, plan: Plan) -> None:
+        """Raise ForeignStep for a RUN that this machine cannot run and no worker may."""
+        cluster = self.solver.cluster
         for position in plan.graph.needed_for(plan.target):
             vertex = plan.graph.vertices[position]
             match vertex.operation:
                 case Exec(platform=Platform() as platform) if not self.programs.run(platform):
-                    raise ForeignStep(platform, vertex.lines)
+                    if cluster is None or not cluster.sends(vertex.operation):
+                        raise ForeignStep(platform, vertex.lines)
 
     def _warn(self, planned: Planned, source: DockerfileText) -> None:
         for warning in planned.warnings:

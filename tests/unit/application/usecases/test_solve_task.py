@@ -9,11 +9,12 @@ from dependency_injector import providers
 from img.adapters.cluster.scripted import ScriptedCluster, ScriptedWorker, a_worker
 from img.adapters.shared_blobs.memory import MemorySharedBlobs
 from img.application.ports.blob_store import StoreFull
-from img.application.ports.cluster import TaskWatch
+from img.application.ports.cluster import NoWorker, TaskWatch
 from img.application.ports.executor import Cancellation
 from img.application.ports.shared_blobs import SharedBlobs, SharedBlobStores
 from img.application.solver.cluster_use import ClusterUse
 from img.application.solver.cluster_workers import ClusterWorkers
+from img.application.usecases.build import ForeignStep
 from img.application.usecases.solve_task import SolveTask
 from img.domain.errors import BuildError
 from img.domain.graph.task import VertexAnswer, VertexTask
@@ -219,3 +220,14 @@ def test_platforms_are_built_at_the_same_time() -> None:
     )
 
     assert [each.config.platform for each in built.images] == [HERE, ELSEWHERE]
+
+
+def test_a_foreign_step_needs_a_worker_that_may_run_it() -> None:
+    machines = Machines("a")
+    machines.client.publish("far", {"f": b""}, platforms=[ELSEWHERE])
+    text = f"FROM --platform={ELSEWHERE} far\nRUN {{}} pandoc\n"
+
+    with pytest.raises(NoWorker, match=f"runs programs for {ELSEWHERE}"):
+        machines.client.build(text.format(""), {})
+    with pytest.raises(ForeignStep):
+        machines.client.build(text.format("--mount=type=ssh"), {})
