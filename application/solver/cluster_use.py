@@ -78,9 +78,10 @@ class ClusterUse:
                 return False
 
     def sends(self, operation: Exec) -> bool:
-        """Return whether a worker can have all that a RUN mounts."""
+        """Return whether a worker can have all that a RUN mounts: no files of this machine."""
         of_client = {"ssh"} if self.secrets else {"ssh", "secret"}
-        return not any(mount.type in of_client for mount in operation.mounts)
+        mounts = any(mount.type in of_client for mount in operation.mounts)
+        return not (mounts or operation.volumes)
 
     def share(self, layers: Iterable[Layer]) -> None:
         """Fetch the layers if need be, and add them to the shared store.

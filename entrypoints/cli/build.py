@@ -343,6 +343,7 @@ def build(
                 "--dns": resolver,
                 "--inject-ca": inject_ca,
                 "--emulate": emulate != "full",
+                "--volume": volume,
                 "mounts of --cache-to": any(each.mounts for each in caches.targets),
                 "--allow userns": USER_NAMESPACES in allowed,
                 f"--on-fail {on_fail}": on_fail in ("keep", "shell"),

@@ -19,6 +19,7 @@ from img.application.usecases.solve_task import SolveTask
 from img.domain.errors import BuildError
 from img.domain.graph.task import VertexAnswer, VertexTask
 from img.domain.options.cluster_store import DirectoryStore
+from img.domain.process import Volume
 from img.domain.progress import VertexStarted
 from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, a_request, image_of
 from tests.unit.application.test_build_image import DOCKERFILE, FILES, PASSWD
@@ -210,6 +211,17 @@ def test_an_agent_stays_here() -> None:
     machines.client.build("FROM runtime\nRUN --mount=type=ssh pandoc\n", {})
 
     assert machines.processes() == []
+
+
+def test_a_step_with_files_of_this_machine_stays_here() -> None:
+    machines = Machines("a")
+    machines.client.commands["pandoc"] = machines.workers["a"].commands["pandoc"]
+    volume = Volume(source="/etc", target="/host", read_only=True, device=1, inode=1)
+
+    machines.client.build("FROM runtime\nRUN pandoc\n", {}, request=a_request(volumes=(volume,)))
+
+    assert machines.processes() == []
+    assert machines.client.executor.processes
 
 
 def test_platforms_are_built_at_the_same_time() -> None:
