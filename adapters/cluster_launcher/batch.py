@@ -96,7 +96,7 @@ def batch_cluster(
         account=settings.account or None,
         job_name=job_name,
         job_extra_directives=directives,
-        job_script_prologue=list(settings.prologue),
+        job_script_prologue=list(settings.prologue) or None,
         worker_extra_args=[shlex.quote(each) for each in extra],
         death_timeout=_DEATH_TIMEOUT_S,
         log_directory=settings.logs or None,
