@@ -1,11 +1,12 @@
 """``img debug``: a shell or another command where a step of a recorded build ran."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
 
 from img.application.ports.build_context import ContextSource
-from img.application.ports.executor import OutputSink
+from img.application.ports.executor import OutputSink, ProcessNotStarted
 from img.application.ports.host_volumes import HostVolumes
 from img.application.ports.terminal import Terminal
 from img.application.solver.results import ContextFiles, Result, Stack
@@ -15,6 +16,7 @@ from img.domain.digest import Digest
 from img.domain.dockerfile.ignore import read_ignore_patterns
 from img.domain.errors import BuildError, ContextError, ImgError, UsageError
 from img.domain.filesystem.entry import FILE
+from img.domain.filesystem.ownership import UnknownGroup, UnknownUser
 from img.domain.filesystem.tree import FileTree
 from img.domain.graph.operations import Exec
 from img.domain.history.kept_step import UnreadableStep, exec_of
@@ -70,16 +72,20 @@ class DebugStep:
         *,
         before: bool = False,
         terminal: TerminalChoice | None = None,
+        user: str = "",
     ) -> ExitStatus:
         """Run ``argv``, by default a shell, and return its status.
 
         The root is that after the step, or ``before`` it. For a step that failed, it has the
-        changes that were kept. Raises UsageError if they were not, BuildError, LayerLost …
+        changes that were kept. ``user`` replaces the step's user. Raises UsageError if the changes
+        were not kept, BuildError, LayerLost …
         """
         layers = layers_around(record, step, before=before)
         operation, inputs = self._operation(record, step)
         argv = tuple(argv) or self._shell(step, operation, layers)
-        operation = replace(operation, argv=argv, volumes=self._volumes(operation))
+        volumes = self._volumes(operation)
+        user = user or operation.user
+        operation = replace(operation, argv=argv, volumes=volumes, user=user)
         root = Stack(key=Digest.of(b"debug"), layers=layers)
         parts = self.execute
         sources = parts.mount.sources(operation, inputs)
@@ -87,6 +93,7 @@ class DebugStep:
         with (
             parts.mount(operation, sources) as mounts,
             parts.roots.workspace(root) as workspace,
+            _user_named(user),
         ):
             process = process_of(operation, mounts)
             if terminal is None:
@@ -155,6 +162,19 @@ class DebugStep:
         ignore = self.contexts.ignore_file(location)
         patterns = () if ignore is None else read_ignore_patterns(ignore)
         return ContextFiles(context=self.contexts.open(location, patterns))
+
+
+@contextmanager
+def _user_named(user: str) -> Iterator[None]:
+    """Add what to do to the error of a step whose ``user`` its image does not have."""
+    try:
+        yield
+    except ProcessNotStarted as error:
+        name, _, group = user.partition(":")
+        if error.message in (UnknownUser(name).message, UnknownGroup(group).message):
+            hint = "`img debug --user root` runs as another user"
+            raise ProcessNotStarted(error.message, hint=hint) from error
+        raise
 
 
 def _is_file(tree: FileTree, path: str) -> bool:

@@ -63,6 +63,9 @@ def debug(
     tty: Annotated[
         bool, option("-t", "--tty", says="Give COMMAND a terminal, as a shell has one.")
     ] = False,
+    user: Annotated[
+        str, option("-u", "--user", says="Run as this user.", value="USER[:GROUP]")
+    ] = "",
     secret: Annotated[
         Texts,
         option("--secret", says="Give a secret again.", value="id=ID[,src=FILE|,env=NAME]"),
@@ -102,7 +105,9 @@ def debug(
         emulate=emulate,
         executor=executor,
     ) as container:
-        status = enter_step(container, record, step, argv, before=before, has_terminal=has_terminal)
+        status = enter_step(
+            container, record, step, argv, before=before, has_terminal=has_terminal, user=user
+        )
     raise typer.Exit(status.code)
 
 

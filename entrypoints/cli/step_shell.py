@@ -30,6 +30,7 @@ def enter_step(
     *,
     before: bool = False,
     has_terminal: bool = True,
+    user: str = "",
 ) -> "ExitStatus":
     """Run ``argv``, by default a shell, in the root of a step. Raises ImgError."""
     terminal = None
@@ -44,7 +45,7 @@ def enter_step(
         container.storage.lock().working(),
         container.system.output_files().file("-") as out,
     ):
-        return run(record, step, argv, _writer(out), before=before, terminal=terminal)
+        return run(record, step, argv, _writer(out), before=before, terminal=terminal, user=user)
 
 
 @contextmanager

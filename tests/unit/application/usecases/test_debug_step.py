@@ -6,6 +6,7 @@ from img.adapters.terminal.memory import MemoryTerminal
 from img.application.ports.executor import ProcessNotStarted
 from img.application.usecases.debug_step import TerminalChoice
 from img.domain.errors import UsageError
+from img.domain.filesystem.ownership import UnknownUser
 from img.domain.filesystem.tree import FileTree
 from img.domain.history.record import BuildRecord, StepRecord
 from tests.support.in_memory_app import InMemoryApp
@@ -80,6 +81,23 @@ def test_a_step_that_did_not_start_can_be_entered(app: InMemoryApp) -> None:
 
     assert record.failed
     assert files_at(app, record, record.failed) == {"bin/make", "a", "out"}
+
+
+def test_a_step_whose_user_is_missing_is_entered_as_another(app: InMemoryApp) -> None:
+    def missing(_: object) -> None:
+        if app.executor.processes[-1].user == "absent:0":
+            raise ProcessNotStarted(UnknownUser("absent").message)
+
+    app.commands["test"] = app.commands["id"] = missing
+    record = app.recorded(DOCKERFILE.replace("RUN test", "USER absent:0\nRUN test"), {"a": b"a"})
+    run = app.container.building.debug_step()
+
+    assert record.failed
+    with pytest.raises(ProcessNotStarted, match="find user absent") as caught:
+        run(record, record.failed, ["id"], lambda *_: None)
+    assert caught.value.hint == "`img debug --user root` runs as another user"
+    assert run(record, record.failed, ["id"], lambda *_: None, user="root").success
+    assert app.executor.processes[-1].user == "root"
 
 
 def test_discarded_changes_cannot_be_entered(app: InMemoryApp) -> None:
