@@ -1,5 +1,6 @@
 """The root of a step and the mounts that the step asks for."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -286,6 +287,10 @@ def _protect(tree: int, attributes: int) -> None:
 
 
 def _attach(tree: int, target: int) -> None:
+    is_directory = stat.S_ISDIR(os.fstat(tree).st_mode)
+    if is_directory != stat.S_ISDIR(os.fstat(target).st_mode):  # the kernel says EINVAL
+        number = errno.ENOTDIR if is_directory else errno.EISDIR
+        raise OSError(number, os.strerror(number))
     syscalls.move_mount(tree, target)
     os.close(tree)
     os.close(target)

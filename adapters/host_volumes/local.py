@@ -1,5 +1,6 @@
 """Volumes of this machine."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -10,6 +11,7 @@ from img.domain.digest import Digest
 from img.domain.options.volumes import VolumeSpec
 from img.domain.process import Volume
 
+_NO_OTHERS = "for sockets, pipes and devices, use the directory that they are in"
 _MOST = 200_000  # files to compare by their states: about a second
 
 
@@ -21,9 +23,11 @@ class LocalVolumes(HostVolumes):
             source = os.path.realpath(spec.source, strict=True)
             found = os.stat(source)
         except OSError as error:
-            raise VolumeNotFound(spec.source, error.strerror or str(error)) from None
+            hint = "create it first" if error.errno == errno.ENOENT else None
+            reason = error.strerror or str(error)
+            raise VolumeNotFound(spec.source, reason, hint) from None
         if not (stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)):
-            raise VolumeNotFound(spec.source, "not a directory or a regular file")
+            raise VolumeNotFound(spec.source, "not a directory or a regular file", _NO_OTHERS)
         return Volume(
             source=source,
             target=spec.target,

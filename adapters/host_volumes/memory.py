@@ -15,7 +15,7 @@ class MemoryVolumes(HostVolumes):
 
     def find(self, spec: VolumeSpec) -> Volume:
         if spec.source not in self.states:
-            raise VolumeNotFound(spec.source, "No such file or directory")
+            raise VolumeNotFound(spec.source, "No such file or directory", "create it first")
         return Volume(
             source=spec.source,
             target=spec.target,

@@ -11,8 +11,8 @@ from img.domain.process import Volume
 class VolumeNotFound(UsageError):
     """A volume with a source that cannot be used."""
 
-    def __init__(self, source: str, reason: str) -> None:
-        super().__init__(f"--volume {source}: {reason}", hint="create it first")
+    def __init__(self, source: str, reason: str, hint: str | None = None) -> None:
+        super().__init__(f"--volume {source}: {reason}", hint=hint)
         self.source = source
 
 

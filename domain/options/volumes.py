@@ -1,5 +1,7 @@
 """``--volume``: directories and files of the host in the RUN steps of a build."""
 
+from collections.abc import Sequence
+
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
 from img.domain.filesystem import paths
@@ -27,6 +29,8 @@ class VolumeSpec:
         target = f"/{paths.clean(target)}"
         if target == "/":
             raise UsageError(f"--volume {text}: a volume cannot hide the root of a step")
+        if f"{target}/".startswith("/proc/"):  # as in runc: programs trust what they read there
+            raise UsageError(f"--volume {text}: a volume cannot be inside /proc")
         given = options.split(",") if options else []
         for option in given:
             if option not in _WITHOUT_EFFECT and option not in _RIGHTS:
@@ -38,3 +42,13 @@ class VolumeSpec:
         if len(set(rights)) > 1:
             raise UsageError(f"--volume {text}: ro and rw exclude each other")
         return cls(source, target, "ro" in rights)
+
+
+def parse_volumes(texts: Sequence[str]) -> Sequence[VolumeSpec]:
+    """Return volumes with different targets. Raises UsageError."""
+    found: dict[str, VolumeSpec] = {}
+    for text in texts:
+        spec = VolumeSpec.parse(text)
+        if found.setdefault(spec.target, spec) != spec:
+            raise UsageError(f"--volume {text}: {spec.target} is the target of another volume")
+    return tuple(found.values())

@@ -139,10 +139,10 @@ def found_volumes(
 
     Raises UsageError, VolumeNotFound.
     """
-    from img.domain.options.volumes import VolumeSpec  # few builds have some
+    from img.domain.options.volumes import parse_volumes  # few builds have some
 
     find = container.execution.volumes().find
-    volumes = tuple(find(VolumeSpec.parse(text)) for text in texts)
+    volumes = tuple(map(find, parse_volumes(texts)))
     uncached = [f"{each.source}:{each.target}" for each in volumes if not each.state]
     if uncached and talks:
         names = ", ".join(uncached)

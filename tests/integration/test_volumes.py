@@ -89,6 +89,16 @@ def test_a_source_that_a_step_has_replaced_is_refused(steps: Steps, source: Path
 
 
 @pytest.mark.parametrize("executor", ["unshare"], indirect=True)
+def test_a_target_of_another_kind_is_named(steps: Steps, source: Path) -> None:
+    steps.root.write("etc/config", "of the image")
+
+    with pytest.raises(ProcessNotStarted, match="mount /etc/config: Not a directory"):
+        steps.sh("true", with_volume(source, "/etc/config", read_only=True))
+    with pytest.raises(ProcessNotStarted, match="mount /etc: Is a directory"):
+        steps.sh("true", with_volume(source / "file", "/etc", read_only=True))
+
+
+@pytest.mark.parametrize("executor", ["unshare"], indirect=True)
 def test_a_target_that_is_a_link_stays_in_the_root(steps: Steps, source: Path) -> None:
     steps.root.link("data", f"{source.parent}/beside-directory")
 

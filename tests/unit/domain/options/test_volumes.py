@@ -3,7 +3,7 @@
 import pytest
 
 from img.domain.errors import UsageError
-from img.domain.options.volumes import VolumeSpec
+from img.domain.options.volumes import VolumeSpec, parse_volumes
 
 
 @pytest.mark.parametrize(
@@ -22,10 +22,22 @@ def test_a_volume_is_a_source_a_target_and_rights(text: str, expected: VolumeSpe
 
 @pytest.mark.parametrize(
     "text",
-    ["", "/srv", ":/data", "/srv:data", "/srv:/", "/srv:/a/..", "/srv:/d:O", "/srv:/d:ro,rw"],
+    [
+        *("", "/srv", ":/data", "/srv:data", "/srv:/", "/srv:/a/..", "/srv:/d:O", "/srv:/d:ro,rw"),
+        *("/srv:/proc", "/srv:/a/../proc/sys:ro"),
+    ],
 )
 def test_other_texts_are_refused_by_name(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         VolumeSpec.parse(text)
 
     assert text in caught.value.message
+
+
+def test_a_target_has_one_volume() -> None:
+    assert parse_volumes(["/a:/x", "/a:/y", "/a:/x/"]) == (
+        VolumeSpec("/a", "/x"),
+        VolumeSpec("/a", "/y"),
+    )
+    with pytest.raises(UsageError, match="/x is the target of another volume"):
+        parse_volumes(["/a:/x", "/a:/x:ro"])
