@@ -115,6 +115,13 @@ def test_a_hostile_report_is_text(browser: Browser, tmp_path: Path) -> None:
     report = a_hostile_report()
     browser.look(width=1280)
 
+    one_line = a_report(a_record(3), output=b"a" * 1_000_000)
+    shown(browser, written(tmp_path, one_line))
+    browser.value(
+        "byId('find-line').value = 'a'; byId('find-line').dispatchEvent(new Event('input'))"
+    )
+    assert browser.value("document.querySelectorAll('#outputs mark').length") == 5000
+
     shown(browser, written(tmp_path, report))
     browser.value("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     browser.value("byId('which-layer').dispatchEvent(new Event('change'))")
