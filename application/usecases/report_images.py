@@ -60,6 +60,9 @@ class ReportImages:
             if steps is None:
                 return replace(image, missing=short_text(error.message))
             return _shown(replace(image, by_steps=True), steps, bases, shared_by=1)
+        texts = _Texts(record)
+        layers = tuple(replace(each, step=texts.of(each) or each.step) for each in found.layers)
+        found = replace(found, layers=layers)
         return _shown(image, found, bases, shared_by=len(record.images))
 
     def _steps_of(self, record: BuildRecord) -> ExploredImage | None:
@@ -70,23 +73,33 @@ class ReportImages:
         known = [index for index in indexes if index is not None]
         if not layers or len(known) < len(layers):
             return None
-        texts = {
-            step.facts.layer.diff_id: step.text
-            for step in record.steps
-            if step.facts and step.facts.layer
-        }
+        texts = _Texts(record)
+        unnamed = [
+            ExploredLayer("", layer.descriptor.digest, layer.descriptor.size, layer.diff_id)
+            for layer in layers
+        ]
         return ExploredImage(
-            tuple(
-                ExploredLayer(
-                    texts.get(layer.diff_id, ""),
-                    layer.descriptor.digest,
-                    layer.descriptor.size,
-                    layer.diff_id,
-                )
-                for layer in layers
-            ),
-            story_of(known),
+            tuple(replace(each, step=texts.of(each)) for each in unnamed), story_of(known)
         )
+
+
+class _Texts:
+    """The instructions of the layers that a build made, as its record has them.
+
+    The history of the image has the same with the values of all build arguments, also of those
+    that records hide.
+    """
+
+    def __init__(self, record: BuildRecord) -> None:
+        self._texts: dict[DiffID, list[str]] = {}
+        for step in record.steps:
+            if step.facts and step.facts.layer:
+                self._texts.setdefault(step.facts.layer.diff_id, []).append(step.text)
+
+    def of(self, layer: ExploredLayer) -> str:
+        """Return the text of a layer, "" if unknown; of equal layers, the one of the next."""
+        texts = self._texts.get(layer.diff_id, []) if layer.diff_id else []
+        return texts.pop(0) if len(texts) > 1 else "".join(texts)
 
 
 _NAMELESS = ReportImage(names=(), digest="", by_steps=True)

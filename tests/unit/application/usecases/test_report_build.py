@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from img.domain.build import BuildRequest
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 from img.domain.report.build_report import BuildReport
@@ -64,6 +65,17 @@ def test_the_image_is_compared_with_its_base(app: InMemoryApp) -> None:
     assert {reason: size for reason, _, size in image.totals}["deleted later"] == 4
     assert image.files
     assert image.files.size == sum(layer.unpacked for layer in image.layers)
+
+
+def test_values_that_a_record_hides_are_not_taken_from_the_image(app: InMemoryApp) -> None:
+    text = "FROM base\nARG API_TOKEN\nARG V\nRUN make\n"
+    given = {"API_TOKEN": "s3cr", "V": "1"}
+    request = BuildRequest(platform=HERE, build_platform=HERE, build_args=given)
+    record = app.recorded(text, FILES, request=request)
+    report = app.container.housekeeping.report_build()(record, HERE)
+
+    assert "s3cr" not in str(report)
+    assert report.images[0].layers[-1].step == "RUN make"
 
 
 def test_of_several_platforms_one_is_shown(app: InMemoryApp) -> None:
