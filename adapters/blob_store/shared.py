@@ -48,7 +48,7 @@ class SharedBlobs:
         except OSError:  # also without permission
             return None
         try:
-            self._verify(digest)
+            self._verify(digest, blob.fileno())
         except BaseException:
             blob.close()
             raise
@@ -71,25 +71,23 @@ class SharedBlobs:
         """Use the blob no more, so that another copy is fetched."""
         self._refused.add(digest)
 
-    def _verify(self, digest: Digest) -> None:
+    def _verify(self, digest: Digest, file: int) -> None:
+        """Read an open file without moving its offset: the path may lead to another by now."""
         if digest in self._refused:
             raise BlobDamaged(digest)
-        file = open_regular(self._path(digest))
-        try:
-            identity = _identity_of(file)
-            if self._verified.get(digest) == identity:
-                return
-            found = digest.new_hash()
-            while piece := os.read(file, _PIECE):
-                found.update(piece)
-            if found.hexdigest() != digest.encoded or _identity_of(file) != identity:
-                log.warning("damaged blob in a shared store", file=self._path(digest))
-                self.refuse(digest)
-                raise BlobDamaged(digest)
-            with self._lock:
-                self._verified[digest] = identity
-        finally:
-            os.close(file)
+        identity = _identity_of(file)
+        if self._verified.get(digest) == identity:
+            return
+        found, place = digest.new_hash(), 0
+        while piece := os.pread(file, _PIECE, place):
+            found.update(piece)
+            place += len(piece)
+        if found.hexdigest() != digest.encoded or _identity_of(file) != identity:
+            log.warning("damaged blob in a shared store", file=self._path(digest))
+            self.refuse(digest)
+            raise BlobDamaged(digest)
+        with self._lock:
+            self._verified[digest] = identity
 
     def _path(self, digest: Digest) -> str:
         return f"{self._root}/blobs/{digest.algorithm}/{digest.encoded}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from img.application.ports.blob_store import BlobNotFound, BlobStore
 from img.application.ports.image_store import ImageNotFound, ImageStore, StoredImage
@@ -10,6 +11,7 @@ from img.domain.errors import ImgError
 from img.domain.json_text import MOST_BYTES
 from img.domain.oci import media_types
 from img.domain.oci.codec import decode_index, decode_manifest
+from img.domain.oci.descent import descend
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import StoredName
 
@@ -61,17 +63,30 @@ class WithSharedImages(ImageStore):
 
 
 def _documents(blobs: BlobStore, target: Descriptor) -> Iterator[Digest]:
-    """Yield the digests of the stored indexes, manifests and configs of an image."""
+    """Yield the digests of the stored indexes, manifests and configs of an image.
+
+    Raises InvalidDocument.
+    """
+    for each in descend(target, partial(_entries, blobs)):
+        if (content := _stored(blobs, each)) is None:  # a platform that is not stored
+            continue
+        yield each.digest
+        if each.media_type in media_types.MANIFESTS:
+            config = decode_manifest(content).config.digest
+            if blobs.size(config) is not None:
+                yield config
+
+
+def _entries(blobs: BlobStore, document: Descriptor) -> Sequence[Descriptor]:
+    if document.media_type not in media_types.INDEXES:
+        return ()
+    content = _stored(blobs, document)
+    return () if content is None else decode_index(content).manifests
+
+
+def _stored(blobs: BlobStore, document: Descriptor) -> bytes | None:
     try:
-        with blobs.open(target.digest) as file:
-            content = file.read(MOST_BYTES)
-    except BlobNotFound:  # a platform that is not stored
-        return
-    yield target.digest
-    if target.media_type in media_types.INDEXES:
-        for each in decode_index(content).manifests:
-            yield from _documents(blobs, each)
-    elif target.media_type in media_types.MANIFESTS:
-        config = decode_manifest(content).config.digest
-        if blobs.size(config) is not None:
-            yield config
+        with blobs.open(document.digest) as file:
+            return file.read(MOST_BYTES)
+    except BlobNotFound:
+        return None

@@ -166,7 +166,7 @@ class DebugStep:
 
 @contextmanager
 def _user_named(user: str) -> Iterator[None]:
-    """Add what to do to the error of a step whose ``user`` its image does not have."""
+    """Add a hint to the error about a ``user`` that the image does not have."""
     try:
         yield
     except ProcessNotStarted as error:

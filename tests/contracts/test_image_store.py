@@ -16,8 +16,11 @@ from img.adapters.storage.sqlite import Database
 from img.application.ports.image_store import ImageNotFound, ImageStore
 from img.domain.digest import Digest
 from img.domain.oci.codec import decode_index, encode_index
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.fields import InvalidDocument
 from img.domain.oci.index import Index
 from img.domain.oci.layout import LAYOUT_CONTENT, REF_NAME
+from img.domain.oci.media_types import OCI_INDEX
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 from img.testing.image_store import APP, NEWER, NOON, OTHER, TARGET, ImageStoreContract
@@ -171,3 +174,23 @@ def test_of_several_platforms_that_others_put_under_a_name_ours_counts(
     assert [image.target.digest for image in store.list()] == [ours.digest]
     store.put(APP, NEWER, NOON)
     assert [image.target for image in store.list()] == [NEWER]
+
+
+def test_documents_of_an_image_are_adopted_once_and_within_limits() -> None:
+    blobs, adopted = MemoryBlobStore(), list[Digest]()
+    store = WithSharedImages(MemoryImageStore(), (), blobs, adopted.append)
+    target, targets = TARGET, list[Descriptor]()
+    for _ in range(9):  # each has the one before twice
+        content = encode_index(Index(manifests=(target, target)))
+        writer = blobs.writer()
+        writer.write(content)
+        writer.commit(Digest.of(content))
+        digest, size = Digest.of(content), len(content)
+        target = Descriptor(media_type=OCI_INDEX, digest=digest, size=size)
+        targets.append(target)
+
+    store.put(APP, targets[7], NOON)
+    with pytest.raises(InvalidDocument, match="more than 8 indexes"):
+        store.put(APP, targets[8], NOON)
+
+    assert adopted == [each.digest for each in targets[:8]]

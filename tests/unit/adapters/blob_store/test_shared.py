@@ -2,9 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
+from img.adapters.blob_store import shared
+from img.adapters.blob_store.checked_file import checked_file
 from img.adapters.blob_store.files import FileBlobStore
 from img.adapters.blob_store.shared import SharedBlobs, WithSharedBlobs
 from img.application.ports.blob_store import BlobDamaged, BlobNotFound
@@ -63,6 +66,23 @@ def test_an_adopted_blob_stays_without_the_shared_store(
 
 def test_no_byte_of_a_blob_with_another_digest_is_used(blobs: WithSharedBlobs, site: Path) -> None:
     site.write_bytes(CONTENT[:-1] + b"!")
+
+    with pytest.raises(BlobDamaged):
+        blobs.open(DIGEST)
+
+
+def test_the_file_that_is_verified_is_the_one_that_is_read(
+    blobs: WithSharedBlobs, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write_bytes(CONTENT[:-1] + b"!")
+
+    def replaced(path: str, digest: Digest) -> BinaryIO:
+        opened = checked_file(path, digest)
+        site.unlink()
+        site.write_bytes(CONTENT)
+        return opened
+
+    monkeypatch.setattr(shared, "checked_file", replaced)
 
     with pytest.raises(BlobDamaged):
         blobs.open(DIGEST)
