@@ -83,3 +83,14 @@ class LayoutPlace:
         if not colon or "/" in tag:
             path, tag = rest, ""
         return cls(path=path, tag=tag, digest=Digest.parse(digest) if digest else None)
+
+    @property
+    def name(self) -> str:
+        """The last part of the path, "layout" if it has none."""
+        return self.path.rstrip("/").rpartition("/")[2] or "layout"
+
+    @property
+    def without_directory(self) -> str:
+        """The text of the place with its name instead of its path."""
+        tag, digest = f":{self.tag}" if self.tag else "", f"@{self.digest}" if self.digest else ""
+        return f"{_LAYOUT}{self.name}{tag}{digest}"

@@ -212,8 +212,7 @@ def _material(name: BaseName, base: ResolvedBase) -> Material:
 
 def _identifier(name: BaseName, base: ResolvedBase) -> str:
     if (layout := LayoutPlace.parse(name.text)) is not None:
-        store = _store_name(layout)
-        return f"{_LAYOUT}docker.io/library/{store}@{base.target.digest}"
+        return f"{_LAYOUT}docker.io/library/{layout.name}@{base.target.digest}"
     if "/" not in name.text:
         return f"docker-image://{name.text}"
     pinned = name.text.partition("@")[0]
@@ -222,8 +221,4 @@ def _identifier(name: BaseName, base: ResolvedBase) -> str:
 
 def _attributes(name: BaseName) -> dict[str, str]:
     layout = LayoutPlace.parse(name.text)
-    return {} if layout is None else {"oci.store": _store_name(layout)}
-
-
-def _store_name(layout: LayoutPlace) -> str:
-    return layout.path.rstrip("/").rpartition("/")[2] or "layout"
+    return {} if layout is None else {"oci.store": layout.name}

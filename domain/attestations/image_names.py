@@ -20,7 +20,7 @@ def purl_of_image(reference: ImageReference, platform: Platform | None) -> str:
 def image_material(text: str, target: Digest, platform: Platform) -> Material:
     """Return the material of the base image ``text``: a name, a digest, or a place in a layout."""
     if (layout := LayoutPlace.parse(text)) is not None:
-        name = _escaped(layout.path.rstrip("/").rpartition("/")[2] or "layout")
+        name = _escaped(layout.name)
         uri = f"pkg:oci/{name}{_qualifiers(target, platform)}"
     elif "/" not in text:  # the result of another target, or an image without a name
         uri = f"pkg:oci/image{_qualifiers(target, platform)}"

@@ -10,9 +10,15 @@ from datetime import UTC, datetime
 
 from img.domain.attestations.account import Account
 from img.domain.attestations.material import Material
-from img.domain.attestations.secrets import secret_values, shown_argument, without_values
+from img.domain.attestations.secrets import (
+    secret_values,
+    shown_argument,
+    shown_text,
+    without_values,
+)
 from img.domain.attestations.steps import Steps, dockerfile_steps, steps_of
 from img.domain.attestations.wanted import MIN, V02, ProvenanceWanted
+from img.domain.context_location import LayoutPlace
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.graph.operations import Exec
@@ -158,7 +164,7 @@ class _Parts:
         found = {} if self._is_min else self._values()
         for name, place in request.contexts.items():
             is_local = name in self.account.local
-            found[f"context:{name}"] = f"local:{name}" if is_local else redact_urls(place)
+            found[f"context:{name}"] = f"local:{name}" if is_local else _shown_place(place)
         if request.target:
             found["target"] = request.target
         if request.hosts:
@@ -224,7 +230,8 @@ class _Parts:
         steps = self.steps
         fetched = dockerfile_steps(self.account)
         text = self.account.dockerfile_text.decode("utf-8", "surrogateescape")
-        shown = redact_urls(text).encode("utf-8", "surrogateescape")
+        secrets = secret_values(self.account.request.build_args)
+        shown = shown_text(text, secrets).encode("utf-8", "surrogateescape")
         made["source"] = {
             "locations": steps.locations(),
             "infos": [
@@ -279,6 +286,12 @@ def nanoseconds(moment: datetime) -> str:
     """Return ``moment`` as RFC 3339 in UTC, without zeros at the end of the fraction."""
     text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
     return f"{re.sub(r'[.]?0*$', '', text) if '.' in text else text}Z"
+
+
+def _shown_place(place: str) -> str:
+    """Return the place of a named context without credentials and directories of this machine."""
+    layout = LayoutPlace.parse(place)
+    return redact_urls(place) if layout is None else layout.without_directory
 
 
 def _objects(materials: tuple[Material, ...]) -> list[Json]:

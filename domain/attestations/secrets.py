@@ -18,6 +18,13 @@ def shown_argument(name: str, value: str) -> str:
     return redact_urls(value)
 
 
+def shown_text(text: str, secrets: Mapping[str, str]) -> str:
+    """Return ``text`` of a Dockerfile without credentials in URLs and values of secrets."""
+    shown = without_values(redact_urls(text), secrets)
+    assert isinstance(shown, str)
+    return shown
+
+
 def without_values(value: object, secrets: Mapping[str, str]) -> object:
     """Return the JSON ``value`` without the values of secret build args, wherever they are."""
     match value:
@@ -33,4 +40,4 @@ def without_values(value: object, secrets: Mapping[str, str]) -> object:
             return value
 
 
-__all__ = ["HIDDEN", "secret_values", "shown_argument", "without_values"]
+__all__ = ["HIDDEN", "secret_values", "shown_argument", "shown_text", "without_values"]

@@ -5,10 +5,11 @@ A step is an operation of BuildKit's graph, in the JSON of its protocol buffers 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from img.domain.attestations.account import Account
 from img.domain.attestations.material import git_identifier
+from img.domain.attestations.secrets import secret_values, shown_text, without_values
 from img.domain.attestations.step_files import (
     SCRATCH,
     Step,
@@ -72,11 +73,19 @@ class Steps:
 
 def steps_of(account: Account) -> Steps:
     """Return the steps of the build, without values of secrets and of proxies."""
-    walk = _Walk(account)
+    secrets = secret_values(account.request.build_args)
+    walk = _Walk(account, secrets)
     last = walk.visit(account.plan.target)
     if last != SCRATCH:
         walk.steps.append(Step(op={}, inputs=(last,), has_constraints=False))
-    return Steps(tuple(walk.steps), walk.places)
+    return Steps(tuple(_without_values(each, secrets) for each in walk.steps), walk.places)
+
+
+def _without_values(step: Step, secrets: Mapping[str, str]) -> Step:
+    """Return ``step`` without secrets: its digest would be a way to try values."""
+    op = without_values(step.op, secrets) if secrets else step.op
+    assert isinstance(op, dict)
+    return replace(step, op=op)
 
 
 def dockerfile_steps(account: Account) -> Steps:
@@ -108,6 +117,7 @@ def _names_of_dockerfile(account: Account) -> list[str]:
 @dataclass(slots=True)
 class _Walk:
     account: Account
+    secrets: Mapping[str, str]
     steps: list[Step] = field(default_factory=list)
     places: dict[int, int] = field(default_factory=dict)
 
@@ -155,10 +165,18 @@ class _Walk:
             case MakeDirectory() as operation:
                 yield directory_step(operation, inputs, lines)
             case CopyFiles() as operation:
-                fetched = self._is_fetched(vertex)
-                yield from copy_steps(operation, inputs, lines, first, fetched=fetched)
+                fetched, shown = self._is_fetched(vertex), self._without_secrets(operation)
+                yield from copy_steps(shown, inputs, lines, first, fetched=fetched)
             case Exec() as operation:
                 yield from run_steps(operation, vertex.arguments, inputs, lines, first)
+
+    def _without_secrets(self, operation: CopyFiles) -> CopyFiles:
+        """Return ``operation`` with what can be shown of its heredocs, which base64 would hide."""
+        inline = tuple(
+            replace(file, content=shown_text(file.content, self.secrets))
+            for file in operation.inline
+        )
+        return replace(operation, inline=inline)
 
     def _is_fetched(self, vertex: Vertex) -> bool:
         sources = [self.account.plan.graph.vertices[each].operation for each in vertex.inputs[1:]]

@@ -10,8 +10,12 @@ from img.domain.graph.operations import Exec, Operation
 from img.domain.oci.chain import Layer
 from img.domain.options.attributes import masked
 
-# As in BuildKit's check SecretsUsedInArgOrEnv.
-_SECRET = r"(?i)(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)"
+# The words of BuildKit's check SecretsUsedInArgOrEnv, also at the end of others ("githubToken"),
+# and more: a warning too many would be a nuisance, a value that is hidden is none.
+_SECRET = (
+    r"(?i)(?:apikey|credentials?|passphrase|password|pword|passwd|secret|token)(?:_|$)"
+    r"|(?:_|^)(?:auth|key|pass|pat|pwd)(?:_|$)"
+)
 _NO_SECRET = r"(?i)(?:_|^)(?:public|file|version)(?:_|$)"
 _SHORTEST = 4  # characters, as of secrets in output
 HIDDEN = "hidden:"

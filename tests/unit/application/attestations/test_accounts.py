@@ -1,6 +1,7 @@
 """Provenance of builds: sources, working copies, and secrets that it must not have."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,21 +81,26 @@ def test_no_secret_is_stated_wherever_it_is() -> None:
         app,
         "FROM base\nARG API_TOKEN\nARG HTTPS_PROXY\nENV COPIED=$API_TOKEN\n"
         "ADD https://me:pass@example.com/f /f\n"
-        "RUN use $API_TOKEN\nCOPY a /$API_TOKEN/\n",
+        "RUN use $API_TOKEN\nCOPY a /$API_TOKEN/\n"
+        f"# {SECRET}\nCOPY <<E /h\n$API_TOKEN https://me:pass@example.com/\nE\n",
         build_args={
             "API_TOKEN": SECRET,
             "HTTPS_PROXY": "me:pass@proxy:1",
             "PLACE": "https://me:pass@example.com/?token=abc123",
         },
-        contexts={"docs": "https://me:pass@example.com/docs.git"},
+        contexts={
+            "docs": "https://me:pass@example.com/docs.git",
+            "layout": "oci-layout:///home/me/base:1",
+        },
     )
 
     (statement,) = statements(app, made)
     check_statement(statement)
     text = json.dumps(statement)
-    infos = statement["predicate"]["runDetails"]["metadata"]["buildkit_metadata"]["source"]
-    text += _decoded(infos["infos"][0]["data"])
-    for secret in (SECRET, "me:pass", "abc123"):
+    for data in re.findall(r'"data": "([^"]*)"', text):
+        text += _decoded(data)
+    assert "COPY <<E" in text and "xxxxx https://xxxxx:xxxxx@example.com/" in text
+    for secret in (SECRET, "me:pass", "abc123", "/home/me"):
         assert secret not in text
     request = statement["predicate"]["buildDefinition"]["externalParameters"]["request"]
     assert request["args"]["build-arg:API_TOKEN"] == "xxxxx"
