@@ -22,6 +22,7 @@ from distributed.system import MEMORY_LIMIT
 
 from img.adapters.cluster_launcher.certificates import Certificates
 from img.adapters.cluster_launcher.command_worker import CommandWorker
+from img.adapters.storage.own_files import make_directories
 from img.domain.options.cluster_address import (
     BatchSystem,
     LocalWorkers,
@@ -157,7 +158,7 @@ def _shared_directory() -> str:
     """Return a private directory in the home, which machines of a batch system share."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     path = os.path.join(cache, "img")
-    os.makedirs(path, 0o700, exist_ok=True)
+    make_directories(path)
     return path
 
 

@@ -7,6 +7,7 @@ from tests.support.host.machine import REPOSITORY
 # Not below the state: outputs get the user's umask, control groups are the kernel's, and the rest
 # is in the root of a step or in a new directory with the mode 0700.
 _ALLOWED = {
+    "cluster_launcher/batch.py",  # for logs of jobs, where the user says
     "output_files/local.py",
     "control_groups/legacy.py",
     "control_groups/unified.py",

@@ -14,6 +14,7 @@ _ROOT = Path(__file__).parents[3]
 # Readers of img's own files, of a Dockerfile's text, or with their own limits.
 _OWN = {
     "adapters/build_history/files.py",  # of our own state; arguments keep their surrogates
+    "adapters/cluster_launcher/host.py",  # of the process that started it
     "adapters/executor/runtime_starter.py",
     "adapters/linux/outsider.py",
     "adapters/linux/records.py",
