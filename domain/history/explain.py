@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 from img.domain.dataclass import dataclass
-from img.domain.history.facts import HIDDEN, StepFacts
+from img.domain.history.facts import HIDDEN, StepFacts, is_secret_name
 from img.domain.history.past_steps import PastStep, PastSteps, has_text
 from img.domain.history.record import BuildRecord, Outcome, StepRecord, texts_in
 from img.domain.oci.chain import Layer
@@ -193,6 +193,8 @@ def _variables(
             yield f"{kind} {name}: removed"
         elif before.startswith(HIDDEN) or after.startswith(HIDDEN):
             yield f"{kind} {name}: another value, which is not kept"
+        elif is_secret_name(name):  # of an ENV; the image has it, a report need not
+            yield f"{kind} {name}: another value, which is not shown"
         else:
             yield f"{kind} {name}: {before} → {after}"
 
