@@ -13,6 +13,7 @@ from img.domain.errors import ImgError
 from img.domain.graph.operations import FetchGit, FetchUrl
 from img.domain.graph.vertex import Plan, Vertex
 from img.domain.policy.git_source import git_identifier, with_git_identifier
+from img.domain.policy.plain_name import climbs, plain_name
 from img.domain.policy.policy import Policy
 from img.domain.policy.source_policy import Source, SourcePolicy, evaluated
 from img.domain.policy.violation import PolicyViolated, forbidden
@@ -57,7 +58,7 @@ class PolicyGuard(SourceGuard):
 
     def download(self, operation: FetchUrl, pins: Pins) -> FetchUrl:
         given = {} if operation.checksum is None else {_HTTP_CHECKSUM: str(operation.checksum)}
-        found = evaluated(self.sources, Source(operation.url, given))
+        found = self._evaluated(Source(operation.url, given))
         if not found.identifier.startswith(_WEB):
             raise _no_conversion(operation.url, found.identifier)
         checksum = _checksum_of(found.attributes) or operation.checksum
@@ -70,7 +71,7 @@ class PolicyGuard(SourceGuard):
     def checkout(self, operation: FetchGit, pins: Pins) -> FetchGit:
         name = git_identifier(operation)
         given = {"git.fullurl": operation.remote, _GIT_CHECKSUM: operation.checksum}
-        found = evaluated(self.sources, Source(name, given))
+        found = self._evaluated(Source(name, given))
         if found.identifier != name:
             changed = with_git_identifier(operation, found.identifier)
             if changed is None:
@@ -78,7 +79,7 @@ class PolicyGuard(SourceGuard):
             operation = changed
         operation = replace(operation, checksum=found.attributes.get(_GIT_CHECKSUM, ""))
         if any(policy.pinned for policy in self.rules):
-            fixed = bool(operation.checksum) or is_commit(operation.ref)
+            fixed = is_commit(operation.checksum) or is_commit(operation.ref)
             remote, ref = operation.remote, operation.ref
             self._check_download(name, pinned=fixed or pins.commit(remote, ref) is not None)
         return operation
@@ -87,6 +88,22 @@ class PolicyGuard(SourceGuard):
         found = evaluated(self.sources, Source(f"{_LOCAL}{name}")).identifier
         if found != f"{_LOCAL}{name}":
             raise _no_conversion(f"{_LOCAL}{name}", found)
+
+    def _evaluated(self, source: Source) -> Source:
+        """Return the source to use. Its plain spelling has to be allowed too."""
+        found = evaluated(self.sources, source)
+        if self.sources:
+            shown = redact_credentials(found.identifier)
+            if climbs(found.identifier):
+                raise PolicyViolated(
+                    "source policy",
+                    f"{shown} has . or .. in its path",
+                    hint="write the path that it means",
+                )
+            plain = plain_name(found.identifier)
+            if plain != found.identifier:
+                evaluated(self.sources, Source(plain, found.attributes))
+        return found
 
     def _check_download(self, name: str, *, pinned: bool) -> None:
         for policy in self.rules:

@@ -104,17 +104,20 @@ class ListAttestations:
             case StoredPlace(name):
                 target = self.find(name).target
         platforms: dict[Digest, Platform | None] = {}
+        inside: set[Digest] = set()  # registries list those of an index as referrers too
         if target.media_type in media_types.MANIFESTS:
             platforms[target.digest] = self._platform_of(target, reference)
         for document in descend(target, self._children):
             platforms.setdefault(document.digest, document.platform)
             if document.is_attestation:
+                inside.add(document.digest)
                 yield from self._of_index(document, platforms, reference)
         images = {digest: each for digest, each in platforms.items() if not _is_unknown(each)}
         for subject, referrer in self._referring(target, images, reference):
-            yield from self._of_manifest(
-                referrer, subject, images.get(subject), reference, is_referrer=True
-            )
+            if referrer.digest not in inside:
+                yield from self._of_manifest(
+                    referrer, subject, images.get(subject), reference, is_referrer=True
+                )
 
     def _platform_of(self, target: Descriptor, reference: ImageReference | None) -> Platform | None:
         """Return the platform in the config of an image, None for another artifact."""

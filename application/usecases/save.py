@@ -15,6 +15,8 @@ from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.image_name import ImageName
 from img.domain.json_text import MOST_BYTES
+from img.domain.oci import media_types
+from img.domain.oci.codec import decode_index
 from img.domain.oci.descent import manifest_for
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
@@ -45,10 +47,11 @@ class SaveImage:
 
     def __call__(
         self, names: Sequence[ImageName], output: BinaryIO, *, archive_format: str
-    ) -> None:
+    ) -> Sequence[ImageName]:
         """Write the images to ``output``, which may be a pipe and is not closed.
 
-        An image that is given by an ID has no name in the archive.
+        An image that is given by an ID has no name in the archive. Return the images with
+        attestations that are left out: the format "docker" has no place for them.
 
         Raises ImageNotFound before anything is written, UnknownFormat, BlobNotFound,
         NoPlatformMatch, InvalidDocument, ArchiveNotWritten.
@@ -57,10 +60,13 @@ class SaveImage:
             raise UnknownFormat(archive_format, list(self.exporters))
         with self.lock.reading():
             found: dict[Digest, ArchivedImage] = {}
+            less: list[ImageName] = []
             for name in names:
                 image_here = self.find(name)
                 target = image_here.target
                 if archive_format == "docker":
+                    if self._is_attested(target):
+                        less.append(name)
                     target = self._own_platform(target)
                 image = found.get(target.digest, ArchivedImage(target=target))
                 if reference := image_here.reference_for(name):
@@ -72,6 +78,14 @@ class SaveImage:
                 archived += self._referrers(archived)
             with dropping_damaged(self.blobs):
                 self.exporters[archive_format].export(archived, output)
+        return less
+
+    def _is_attested(self, target: Descriptor) -> bool:
+        if target.media_type in media_types.INDEXES:
+            index = decode_index(self._read(target))
+            if any(each.is_attestation for each in index.manifests):
+                return True
+        return bool(self.referrers(target))
 
     def _referrers(self, images: Sequence[ArchivedImage]) -> Sequence[ArchivedImage]:
         """Return the attestations that refer to ``images``, each once."""

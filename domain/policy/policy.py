@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fnmatch import translate
 from typing import Any, NoReturn
 
+from img.domain.context_location import LayoutPlace
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import UsageError
@@ -28,9 +29,11 @@ class SignedImages:
     images: tuple[str, ...]  # names with * for any text; without any, all images
     keys: tuple[str, ...]  # paths of public keys
 
-    def covers(self, name: str) -> bool:
-        """Return whether the rule is about the image ``name``, a full name or an ID."""
-        return not self.images or any(_like(pattern, name) for pattern in self.images)
+    def covers(self, names: Sequence[str]) -> bool:
+        """Return whether the rule is about an image with these names: full ones, or an ID."""
+        return not self.images or any(
+            _like(pattern, name) for pattern in self.images for name in names
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +88,7 @@ class Policy:
                 f"{text} is not from an allowed registry",
                 hint=f"allowed are {', '.join(self.registries) or 'none'}",
             )
-        if self.pinned and reference is not None and (reference.digest or pin) is None:
+        if self.pinned and pin is None and not _has_digest(reference, text):
             raise self._violated(
                 "pinned", f"{text} has no digest", hint="write NAME@DIGEST, or use --locked"
             )
@@ -99,8 +102,11 @@ class Policy:
 
     def keys_for(self, reference: ImageReference | None, text: str) -> Sequence[SignedImages]:
         """Return the rules for signatures of an image."""
-        name = text if reference is None else str(reference)
-        return [each for each in self.signed if each.covers(name)]
+        names = [text]
+        if reference is not None:  # also without digest and tag, which an author could add
+            tagged = f"{reference.repository}:{reference.tag}" if reference.tag else ""
+            names = [str(reference), tagged, reference.repository]
+        return [each for each in self.signed if each.covers(names)]
 
     def check_size(self, size: int) -> None:
         """Check the size of all layers of an image, in bytes. Raises PolicyViolated."""
@@ -156,6 +162,13 @@ class Policy:
 
     def _violated(self, rule: str, message: str, hint: str | None = None) -> PolicyViolated:
         return PolicyViolated(f"{rule}, {self.file}", message, hint=hint)
+
+
+def _has_digest(reference: ImageReference | None, text: str) -> bool:
+    if reference is not None:
+        return reference.digest is not None
+    layout = LayoutPlace.parse(text)
+    return layout is None or layout.digest is not None  # other texts are IDs
 
 
 def _is_below(place: str, reference: ImageReference) -> bool:

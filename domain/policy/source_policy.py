@@ -141,7 +141,7 @@ class SourcePolicy:
             fields = Fields.parse(content, _NAME)
             fields.number("version")
             rules = tuple(_rule(each, number) for number, each in enumerate(_list(fields, "rules")))
-            _refuse_others(fields, "")
+            _refuse_others(fields)
         except InvalidDocument as error:
             raise BadSourcePolicy(f"{name}: {error.message}") from None
         return cls(rules, name)
@@ -201,7 +201,7 @@ def _rule(fields: Fields, number: int) -> Rule:
             for each in _list(selector, "constraints")
         ),
     )
-    _refuse_others(selector, "selector.")
+    _refuse_others(selector)
     updates = fields.nested("updates")
     if action is Action.CONVERT and updates is None:
         fields.refuse("updates", "is missing, and a CONVERT needs it")
@@ -213,8 +213,8 @@ def _rule(fields: Fields, number: int) -> Rule:
             new_identifier=updates.text("identifier"),
             new_attributes=attributes if has_attributes else None,
         )
-        _refuse_others(updates, "updates.")
-    _refuse_others(fields, "")
+        _refuse_others(updates)
+    _refuse_others(fields)
     _check_patterns(rule, number)
     return rule
 
@@ -223,10 +223,10 @@ def _list(fields: Fields, name: str) -> tuple[Fields, ...]:
     return fields.nested_list(name)
 
 
-def _refuse_others(fields: Fields, where: str) -> None:
+def _refuse_others(fields: Fields) -> None:
     """Refuse unknown fields: a rule with a misspelled word would allow what it should deny."""
     for name in fields.rest():
-        fields.refuse(f"{where}{name}", "is unknown")
+        fields.refuse(name, "is unknown")
 
 
 def _choice(fields: Fields, name: str, kind: type[_Choice]) -> _Choice:

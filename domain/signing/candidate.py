@@ -98,7 +98,7 @@ class Candidate:
     def _says(self, digest: Digest) -> tuple[bool, Mapping[str, str]]:
         if self.is_statement:
             statement = Statement.decode(self.payload)
-            return statement.is_about(digest), statement.annotations
+            return statement.is_about(digest), statement.annotations_of(digest)
         claimed = Claim.decode(self.payload)
         return claimed.digest == digest, claimed.annotations
 

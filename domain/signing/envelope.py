@@ -81,9 +81,12 @@ class Envelope:
         found = fields.nested_list("signatures")
         if not 0 < len(found) <= _MOST_SIGNATURES:
             fields.refuse("signatures", f"must be 1 to {_MOST_SIGNATURES}, not {len(found)}")
+        kind = fields.required_text("payloadType")
+        if kind != statement.MEDIA_TYPE:  # a document of another kind says something else
+            fields.refuse("payloadType", f'must be "{statement.MEDIA_TYPE}", not "{kind[:80]}"')
         return cls(
             payload=payload,
-            payload_type=fields.required_text("payloadType"),
+            payload_type=kind,
             signatures=tuple(_bytes(each, "sig", _LONGEST_SIGNATURE) for each in found),
         )
 

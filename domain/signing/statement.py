@@ -52,11 +52,11 @@ def _names() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """The type of a statement, and the digests that it is about."""
+    """The type of a statement, and the subjects that it is about."""
 
     predicate_type: str
-    subjects: tuple[str, ...]  # digests, as "sha256:…"
-    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)  # of the first subject
+    # The annotations of each subject by its digests, as "sha256:…".
+    subjects: Mapping[str, Mapping[str, str]] = field(hash=False)
 
     @classmethod
     def decode(cls, payload: bytes) -> "Statement":
@@ -64,19 +64,22 @@ class Statement:
         fields = Fields.parse(payload, _NAME)
         if (kind := fields.required_text("_type")) not in _TYPES:
             fields.refuse("_type", f'must be "{_TYPE}", not "{kind[:80]}"')
-        subjects = fields.nested_list("subject")
-        digests = [subject.text_map("digest") for subject in subjects]
-        found = subjects[0].nested("annotations") if subjects else None
-        given = found.rest() if found else {}
-        return cls(
-            predicate_type=fields.required_text("predicateType"),
-            subjects=tuple(f"{name}:{hex_}" for each in digests for name, hex_ in each.items()),
-            annotations={name: value for name, value in given.items() if isinstance(value, str)},
-        )
+        subjects: dict[str, Mapping[str, str]] = {}
+        for subject in fields.nested_list("subject"):
+            annotations = subject.nested("annotations")
+            given = annotations.rest() if annotations else {}
+            texts = {name: value for name, value in given.items() if isinstance(value, str)}
+            for name, hex_ in subject.text_map("digest").items():
+                subjects.setdefault(f"{name}:{hex_}", texts)
+        return cls(predicate_type=fields.required_text("predicateType"), subjects=subjects)
 
     def is_about(self, digest: Digest) -> bool:
         """Return whether the statement is about ``digest``."""
         return str(digest) in self.subjects
+
+    def annotations_of(self, digest: Digest) -> Mapping[str, str]:
+        """Return the annotations of the subject with ``digest``, none for another digest."""
+        return self.subjects.get(str(digest), {})
 
 
 def signature_statement(digest: Digest, annotations: Mapping[str, str]) -> bytes:

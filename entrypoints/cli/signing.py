@@ -155,9 +155,11 @@ def verify(
         )
     if quiet:
         return
-    what = f"attestations {wanted}" if wanted else "signatures"
+    count = len(found.signatures)
+    what = ("attestation" if wanted else "signature") + ("" if count == 1 else "s")
+    kind = f" {wanted}" if wanted else ""
     name = f"{found.repository.familiar_name}@{found.digest}"
-    say(f"Verified {len(found.signatures)} {what} of {name}", error=True)
+    say(f"Verified {count} {what}{kind} of {name}", error=True)
     say_text(_listed([each.payload for each in found.signatures]) + "\n")
 
 

@@ -140,7 +140,13 @@ def save(
     with session.open() as container:
         save_image = container.images.save_image()
         with container.system.output_files().file(output or "-") as file:
-            save_image(images, file, archive_format=archive)
+            less = save_image(images, file, archive_format=archive)
+        for name in less:
+            say(
+                f"WARNING: attestations of {name.text} are left out: docker's format has no place"
+                " for them (use --format oci)",
+                error=True,
+            )
 
 
 @shared_options

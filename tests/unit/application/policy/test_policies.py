@@ -284,3 +284,22 @@ def test_a_base_that_is_too_large_is_shown_by_its_line(app: InMemoryApp) -> None
     assert _refused(app, f"\nFROM {_BASE}\n").lines == (2, 2)
     _with(app, 'max-size = "1MB"')
     app.build(_FROM, {"b": b"2"})
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("https://me:pw@A.example:443/b", "https://a.example/b is denied"),
+        ("https://ok.example/a/../b", "/../b has . or .. in its path"),
+        ("https://ok.example/a/%2e%2E/b", "has . or .. in its path"),
+        ("https://ok.example/a/../../a.example/c.git", "has . or .. in its path"),
+        ("https://G.example:443/a.git", "git://g.example/a.git is denied"),
+    ],
+)
+def test_other_spellings_of_a_denied_url_are_refused(
+    app: InMemoryApp, source: str, says: str
+) -> None:
+    denied = ["https://a.example/*", "git://g.example/*"]
+    _with(app, "", *({"action": "DENY", "selector": {"identifier": each}} for each in denied))
+
+    assert says in _refused(app, f"FROM scratch\nADD {source} /\n").message

@@ -77,10 +77,10 @@ class Save:
         index = Index(manifests=tuple(map(self.manifest, platforms)))
         return self.add(encode_index(index), media_types.OCI_INDEX)
 
-    def __call__(self, *references: ImageReference, archive_format: str) -> None:
-        self.by(*map(str, references), archive_format=archive_format)
+    def __call__(self, *references: ImageReference, archive_format: str) -> Sequence[ImageName]:
+        return self.by(*map(str, references), archive_format=archive_format)
 
-    def by(self, *names: str, archive_format: str) -> None:
+    def by(self, *names: str, archive_format: str) -> Sequence[ImageName]:
         catalog = Catalog(blobs=self.blobs)
         save = SaveImage(
             find=FindImage(images=self.images, catalog=catalog),
@@ -91,7 +91,7 @@ class Save:
             platform=AMD64,
         )
         images = [ImageName.parse(name) for name in names]
-        save(images, self.output, archive_format=archive_format)
+        return save(images, self.output, archive_format=archive_format)
 
 
 def test_all_names_of_one_image_go_in_together() -> None:
@@ -133,6 +133,17 @@ def test_of_many_platforms_a_docker_archive_gets_our_own() -> None:
     save(APP, archive_format="docker")
 
     assert [image.target for image in save.exporter.images] == [save.manifest(AMD64)]
+
+
+def test_images_with_attestations_that_the_format_leaves_out_are_returned() -> None:
+    save = Save()
+    save.images.put(APP, save.index(AMD64, Platform("unknown", "unknown")), NOW)
+    save.images.put(OTHER, save.manifest(AMD64), NOW)
+
+    left_out = save(APP, OTHER, archive_format="docker")
+
+    assert [each.reference for each in left_out] == [APP]
+    assert save(APP, OTHER, archive_format="oci") == []
 
 
 def test_an_image_without_our_platform_is_no_docker_archive() -> None:

@@ -71,6 +71,9 @@ def test_pinned() -> None:
     _check(policy, "busybox", _DIGEST)  # of a lock file
     policy.check_image(None, "sha256:1", None)  # an ID is a digest
     policy.check_download("https://a/b", pinned=True)
+    policy.check_image(None, f"oci-layout://lay@{_DIGEST}", None)
+    with pytest.raises(PolicyViolated, match="lay:1 has no digest"):
+        policy.check_image(None, "oci-layout://lay:1", None)
     with pytest.raises(PolicyViolated, match="busybox:1 has no digest"):
         _check(policy, "busybox:1")
     with pytest.raises(PolicyViolated, match="https://a/b has no checksum"):
@@ -90,6 +93,11 @@ def test_signed_images_are_chosen_by_name() -> None:
     everywhere = ("/keys/b.pub", "/etc/img/c.pub")
     assert keys("busybox") == [("/etc/img/a.pub",), everywhere]
     assert keys("r.example/x") == [everywhere]
+    of_one = _policy('[[signed]]\nimages = ["r.example/a", "r.example/b:1"]\nkey = "/a.pub"')
+    for name in ("a", "a:1", f"a:1@{_DIGEST}", f"a@{_DIGEST}", "b:1", f"b:1@{_DIGEST}"):
+        assert of_one.keys_for(ImageReference.parse(f"r.example/{name}"), name), name
+    for name in ("ab", "b:2", "c/a"):
+        assert not of_one.keys_for(ImageReference.parse(f"r.example/{name}"), name), name
     assert [each.keys for each in policy.keys_for(None, "sha256:1")] == [everywhere]
 
 

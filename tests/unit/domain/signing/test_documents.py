@@ -91,6 +91,7 @@ def test_envelopes_and_bundles_keep_payload_and_signatures() -> None:
         (b'"c2ln"', b'"%s"' % (b"A" * 6000)),
         (b'"payload":"', b'"payload":"*'),
         (b'"payloadType":"application/vnd.in-toto+json",', b""),
+        (b'"application/vnd.in-toto+json"', b'"application/json"'),
         (b"{", b"["),
     ],
 )
@@ -121,7 +122,12 @@ def test_statements_are_about_the_digests_of_their_subjects() -> None:
     made = Statement.decode(signature_statement(_DIGEST, {"a": "1"}))
     assert made.is_about(_DIGEST)
     assert not made.is_about(_OTHER)
-    assert made.annotations == {"a": "1"}
+    assert made.annotations_of(_DIGEST) == {"a": "1"}
+    text = signature_statement(_OTHER, {"a": "2"})
+    subject = json.dumps({"digest": {"sha256": _DIGEST.encoded}}).encode()
+    made = Statement.decode(text.replace(b'"subject":[', b'"subject":[' + subject + b","))
+    assert made.is_about(_OTHER)
+    assert (made.annotations_of(_DIGEST), made.annotations_of(_OTHER)) == ({}, {"a": "2"})
 
     made = Statement.decode(statement_of("app", _DIGEST, "https://p", b'{"x":[1]}'))
     assert (made.predicate_type, made.is_about(_DIGEST)) == ("https://p", True)
