@@ -16,7 +16,7 @@ import struct
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from img.adapters.executor import mounts, privileges, reports
 from img.adapters.executor.closed_interpreter import close_interpreter
@@ -49,11 +49,10 @@ def run_first_process(
     ``start`` is a launcher's file that was created ahead.
     """
     limits, take = _identity(launch, supervisor)
-    if launch.process.terminal is not None:
-        from img.adapters.executor import pseudo_terminal  # noqa: F401 (before the step's root)
+    terminal = _terminal_of(launch.process, channel)
     enter_control_groups(launch.process)
     start = launcher.new_file() if start is None else start
-    user = _enter_root(launch, limits, channel, system, supervisor, network, start)
+    user = _enter_root(launch, limits, channel, system, supervisor, network, start, terminal)
     take(user)
     execute(launch.process, user, channel, start)
 
@@ -79,18 +78,17 @@ def _enter_root(
     supervisor: socket.socket | None,
     network: socket.socket | None,
     start: int,
+    terminal: "_Terminal | None",
 ) -> UserIdentity:
     process = launch.process
     ownership = REAL if launch.emulation is None else RecordedOwnership()
     scratch = mounts.attach_root(launch.root, ownership, devices=process.insecure)
-    root = mount_all(process, system, scratch, channel, _terminal_of(process, channel))
+    root = mount_all(process, system, scratch, channel, terminal and terminal.take)
     bring_network_up(process, network)
     syscalls.sethostname(process.hostname)
     user = user_in(root, process)
-    if process.terminal is not None:
-        from img.adapters.executor import pseudo_terminal
-
-        pseudo_terminal.give_to(user)
+    if terminal is not None:
+        terminal.give_to(user)
     set_limits(limits)
     close_interpreter(channel)
     mounts.pivot_into_working_directory()
@@ -101,13 +99,23 @@ def _enter_root(
     return user
 
 
-def _terminal_of(process: Process, channel: socket.socket) -> Callable[[int], None] | None:
-    """Return the function that makes the terminal of the step in a /dev, None without one."""
+class _Terminal(NamedTuple):
+    """The functions that make the terminal of a step in a /dev, and give it to the step's user."""
+
+    take: Callable[[int], None]
+    give_to: Callable[[UserIdentity], None]
+
+
+def _terminal_of(process: Process, channel: socket.socket) -> _Terminal | None:
+    """Return the terminal of the step, None without one; what it needs is imported now."""
     if process.terminal is None:
         return None
     from img.adapters.executor import pseudo_terminal
 
-    return partial(pseudo_terminal.take, channel, process.terminal)
+    return _Terminal(
+        take=partial(pseudo_terminal.take, channel, process.terminal),
+        give_to=pseudo_terminal.give_to,
+    )
 
 
 def _identity(

@@ -340,8 +340,7 @@ _UNFIT = {
 # Before the root is entered: what is imported, or opened by its name, by which function.
 _BEFORE = {
     "adapters/executor/first_process.py": {
-        *("_identity", "enter_control_groups", "run_first_process"),
-        *("_enter_root", "_terminal_of"),  # what run_first_process has imported
+        *("_identity", "_terminal_of", "enter_control_groups"),
     },
     "adapters/executor/chroot_watcher.py": {"_fill_sys", "_run_step"},
     "adapters/executor/mounts.py": {"host_file"},
