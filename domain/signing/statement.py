@@ -103,14 +103,17 @@ def statement_of(name: str, digest: Digest, predicate_type: str, predicate: byte
 def about(payload: bytes, name: str, digest: Digest) -> bytes:
     """Return a statement with ``digest`` as its subject if it has none.
 
-    BuildKit's statements about images without names have none. Raises InvalidDocument, and
-    BadPredicate for a statement about something else.
+    BuildKit's statements about images without names have none. Statements are from a registry, so
+    one that would be a signature, or that has a second subject, would let others sign by this key.
+    Raises InvalidDocument, and BadPredicate for a statement that is not about ``digest`` alone.
     """
     statement = Statement.decode(payload)
-    if statement.is_about(digest):
+    if statement.predicate_type == COSIGN_SIGN:
+        raise BadPredicate(f"a statement about {digest} is a signature, not an attestation")
+    if set(statement.subjects) == {str(digest)}:
         return payload
     if statement.subjects:
-        raise BadPredicate(f"a statement of {statement.predicate_type} is not about {digest}")
+        raise BadPredicate(f"a statement of {statement.predicate_type} is not about {digest} alone")
     document = parse_json(payload)
     assert isinstance(document, dict)  # it was decoded
     subject = {"name": name, "digest": {digest.algorithm: digest.encoded}}

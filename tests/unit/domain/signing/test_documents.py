@@ -143,6 +143,11 @@ def test_a_statement_without_a_subject_gets_one() -> None:
     assert about(made, "other", _DIGEST) == made
     with pytest.raises(BadPredicate, match="not about"):
         about(made, "app", _OTHER)
+    other = b'"subject":[{"digest":{"sha256":"%s"}},' % _OTHER.encoded.encode()
+    with pytest.raises(BadPredicate, match="alone"):
+        about(made.replace(b'"subject":[', other), "app", _DIGEST)
+    with pytest.raises(BadPredicate, match="is a signature"):
+        about(signature_statement(_DIGEST, {}), "app", _DIGEST)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"_type":"x"}', b'{"_type":"%s"}'])
