@@ -52,6 +52,17 @@ class TerminalChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtherSettings:
+    """The settings in place of those of the step; "" leaves them."""
+
+    user: str = ""
+    cwd: str = ""  # absolute
+
+
+_SAME = OtherSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DebugStep:
     """A shell or another command with the root and the settings of a step.
 
@@ -72,20 +83,19 @@ class DebugStep:
         *,
         before: bool = False,
         terminal: TerminalChoice | None = None,
-        user: str = "",
+        other: OtherSettings = _SAME,
     ) -> ExitStatus:
         """Run ``argv``, by default a shell, and return its status.
 
         The root is that after the step, or ``before`` it. For a step that failed, it has the
-        changes that were kept. ``user`` replaces the step's user. Raises UsageError if the changes
-        were not kept, BuildError, LayerLost …
+        changes that were kept. Raises UsageError if they were not, BuildError, LayerLost …
         """
         layers = layers_around(record, step, before=before)
         operation, inputs = self._operation(record, step)
         argv = tuple(argv) or self._shell(step, operation, layers)
         volumes = self._volumes(operation)
-        user = user or operation.user
-        operation = replace(operation, argv=argv, volumes=volumes, user=user)
+        user, cwd = other.user or operation.user, other.cwd or operation.cwd
+        operation = replace(operation, argv=argv, volumes=volumes, user=user, cwd=cwd)
         root = Stack(key=Digest.of(b"debug"), layers=layers)
         parts = self.execute
         sources = parts.mount.sources(operation, inputs)

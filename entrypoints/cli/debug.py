@@ -66,6 +66,9 @@ def debug(
     user: Annotated[
         str, option("-u", "--user", says="Run as this user.", value="USER[:GROUP]")
     ] = "",
+    workdir: Annotated[
+        str, option("-w", "--workdir", says="Start in this directory.", value="/PATH")
+    ] = "",
     secret: Annotated[
         Texts,
         option("--secret", says="Give a secret again.", value="id=ID[,src=FILE|,env=NAME]"),
@@ -85,6 +88,10 @@ def debug(
     BUILD and STEP are those of `img history`; the default is the step that failed last. COMMAND
     runs in place of the shell, with neither terminal nor input unless -t is given.
     """
+    from img.application.usecases.debug_step import OtherSettings
+
+    if workdir and not workdir.startswith("/"):
+        raise UsageError(f"--workdir {workdir}: use an absolute path")
     argv = ctx.meta.get(_COMMAND) or ()
     has_terminal = tty or not argv
     if has_terminal:
@@ -105,8 +112,9 @@ def debug(
         emulate=emulate,
         executor=executor,
     ) as container:
+        other = OtherSettings(user=user, cwd=workdir)
         status = enter_step(
-            container, record, step, argv, before=before, has_terminal=has_terminal, user=user
+            container, record, step, argv, before=before, has_terminal=has_terminal, other=other
         )
     raise typer.Exit(status.code)
 

@@ -11,6 +11,7 @@ import typer
 from img.domain.errors import ImgError, UsageError
 
 if TYPE_CHECKING:
+    from img.application.usecases.debug_step import OtherSettings
     from img.domain.history.record import BuildRecord, StepRecord
     from img.domain.process import ExitStatus
     from img.entrypoints.wiring.root import Container
@@ -30,13 +31,13 @@ def enter_step(
     *,
     before: bool = False,
     has_terminal: bool = True,
-    user: str = "",
+    other: "OtherSettings | None" = None,
 ) -> "ExitStatus":
     """Run ``argv``, by default a shell, in the root of a step. Raises ImgError."""
+    from img.application.usecases.debug_step import OtherSettings, TerminalChoice
+
     terminal = None
     if has_terminal:
-        from img.application.usecases.debug_step import TerminalChoice
-
         terminal = TerminalChoice(container.system.terminal(), os.environ.get("TERM", ""))
         if not argv:
             _announce(record, step, before=before)
@@ -45,7 +46,8 @@ def enter_step(
         container.storage.lock().working(),
         container.system.output_files().file("-") as out,
     ):
-        return run(record, step, argv, _writer(out), before=before, terminal=terminal, user=user)
+        sink, other = _writer(out), other or OtherSettings()
+        return run(record, step, argv, sink, before=before, terminal=terminal, other=other)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import pytest
 
 from img.adapters.terminal.memory import MemoryTerminal
 from img.application.ports.executor import ProcessNotStarted
-from img.application.usecases.debug_step import TerminalChoice
+from img.application.usecases.debug_step import OtherSettings, TerminalChoice
 from img.domain.errors import UsageError
 from img.domain.filesystem.ownership import UnknownUser
 from img.domain.filesystem.tree import FileTree
@@ -96,8 +96,10 @@ def test_a_step_whose_user_is_missing_is_entered_as_another(app: InMemoryApp) ->
     with pytest.raises(ProcessNotStarted, match="find user absent") as caught:
         run(record, record.failed, ["id"], lambda *_: None)
     assert caught.value.hint == "`img debug --user root` runs as another user"
-    assert run(record, record.failed, ["id"], lambda *_: None, user="root").success
-    assert app.executor.processes[-1].user == "root"
+    other = OtherSettings(user="root", cwd="/srv")
+    assert run(record, record.failed, ["id"], lambda *_: None, other=other).success
+    process = app.executor.processes[-1]
+    assert (process.user, process.cwd) == ("root", "/srv")
 
 
 def test_discarded_changes_cannot_be_entered(app: InMemoryApp) -> None:
