@@ -77,7 +77,7 @@ class TakeAccount:
         if copy is None:
             return {}
         found = {"revision": f"{copy.revision}-dirty" if copy.is_changed else copy.revision}
-        if copy.remote:
+        if _is_elsewhere(copy.remote):
             found["source"] = redact_credentials(copy.remote)
         found["localdir:context"] = copy.directory
         inside = _inside(copy.top, source.path)
@@ -169,6 +169,11 @@ class BuildInProgress:
         if not self.file or self.file == "-":
             return ""
         return self.file.rpartition("/")[2] if self._is_local(self.location) else self.file
+
+
+def _is_elsewhere(remote: str) -> bool:
+    """Return whether a remote is not a directory of this machine."""
+    return ":" in remote and not remote.startswith(("/", ".", "~", "file:"))
 
 
 def _inside(top: str, file: str) -> str | None:

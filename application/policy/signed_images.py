@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
-from img.application.ports.registry import ManifestUnknown, Registry
+from img.application.ports.registry import ManifestUnknown, Registry, RegistryError
 from img.application.ports.signing_keys import BadKey, SigningKeys, Verifier
 from img.application.signatures.check import CheckSignatures
 from img.application.transfer.blobs import Transfer
@@ -14,7 +14,18 @@ from img.domain.oci.codec import decode_index
 from img.domain.oci.descent import descend
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
-from img.domain.signing.candidate import Asked, NotTrusted
+from img.domain.signing.candidate import Asked, NotTrusted, Verifies
+
+
+class SignaturesUnread(RegistryError):
+    """The registry of an image, which may be stored here, does not say which signatures it has."""
+
+    def __init__(self, name: str, error: RegistryError) -> None:
+        super().__init__(
+            f"the signatures of {name} cannot be read: {error.message}",
+            hint=error.hint,
+            retryable=error.retryable,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +60,16 @@ class CheckSigned:
             return any(key.verifies(signed, signature) for key in keys)
 
         try:
+            self._check(reference, manifest, verifies)
+        except RegistryError as error:
+            name = str(manifest) if reference is None else reference.familiar
+            raise SignaturesUnread(name, error) from error
+        self._good.add(known)
+
+    def _check(
+        self, reference: ImageReference | None, manifest: Digest, verifies: Verifies
+    ) -> None:
+        try:
             self.check(reference, Asked(digest=manifest), verifies)
         except NotTrusted as error:
             index = None if reference is None else self._index_with(reference, manifest)
@@ -58,7 +79,6 @@ class CheckSigned:
                 self.check(reference, Asked(digest=index), verifies)
             except NotTrusted as other:
                 raise other from error
-        self._good.add(known)
 
     def _verifier(self, place: str) -> Verifier:
         if place not in self._verifiers:

@@ -70,7 +70,7 @@ class Account:
 
     @property
     def local_sources(self) -> tuple[str, ...]:
-        """The sources without a digest: contexts of this machine that the build read."""
+        """The sources without a digest: contexts and volumes of this machine that it read."""
         used = {
             vertex.operation.name
             for _, vertex in self.vertices
@@ -78,7 +78,13 @@ class Account:
         }
         named = {name for name in used & self.local if name}
         main = {"context", "dockerfile"} if "" in self.local else set()
-        return tuple(sorted(named | main))
+        volumes = {
+            f"volume:{volume.target}"
+            for _, vertex in self.vertices
+            if isinstance(vertex.operation, Exec)
+            for volume in vertex.operation.volumes
+        }
+        return tuple(sorted(named | main | volumes))
 
     @property
     def is_complete(self) -> bool:

@@ -25,6 +25,7 @@ from img.domain.graph.operations import (
     Exec,
     FetchGit,
     FetchUrl,
+    InlineFile,
     MakeDirectory,
     PullBase,
     ReadContext,
@@ -165,18 +166,18 @@ class _Walk:
             case MakeDirectory() as operation:
                 yield directory_step(operation, inputs, lines)
             case CopyFiles() as operation:
-                fetched, shown = self._is_fetched(vertex), self._without_secrets(operation)
+                fetched = self._is_fetched(vertex)
+                shown = replace(operation, inline=self._shown(operation.inline))
                 yield from copy_steps(shown, inputs, lines, first, fetched=fetched)
             case Exec() as operation:
-                yield from run_steps(operation, vertex.arguments, inputs, lines, first)
+                run = replace(operation, files=self._shown(operation.files))
+                yield from run_steps(run, vertex.arguments, inputs, lines, first)
 
-    def _without_secrets(self, operation: CopyFiles) -> CopyFiles:
-        """Return ``operation`` with what can be shown of its heredocs, which base64 would hide."""
-        inline = tuple(
-            replace(file, content=shown_text(file.content, self.secrets))
-            for file in operation.inline
+    def _shown(self, heredocs: Sequence[InlineFile]) -> tuple[InlineFile, ...]:
+        """Return heredocs without secrets, which nothing finds in their base64."""
+        return tuple(
+            replace(file, content=shown_text(file.content, self.secrets)) for file in heredocs
         )
-        return replace(operation, inline=inline)
 
     def _is_fetched(self, vertex: Vertex) -> bool:
         sources = [self.account.plan.graph.vertices[each].operation for each in vertex.inputs[1:]]

@@ -20,6 +20,7 @@ from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.oci.annotations import Annotation, AnnotationPlace
 from img.domain.outputs import ArchiveOutput, FilesOutput, ImageForm, ImageOutput, Output
+from img.domain.process import Volume
 from img.domain.progress import VertexWarning
 from img.domain.reference import ImageReference
 from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, MemoryContexts, a_request
@@ -82,7 +83,8 @@ def test_no_secret_is_stated_wherever_it_is() -> None:
         "FROM base\nARG API_TOKEN\nARG HTTPS_PROXY\nENV COPIED=$API_TOKEN\n"
         "ADD https://me:pass@example.com/f /f\n"
         "RUN use $API_TOKEN\nCOPY a /$API_TOKEN/\n"
-        f"# {SECRET}\nCOPY <<E /h\n$API_TOKEN https://me:pass@example.com/\nE\n",
+        f"# {SECRET}\nCOPY <<E /h\n$API_TOKEN https://me:pass@example.com/\nE\n"
+        f"RUN <<E\nuse {SECRET} https://me:pass@example.com/\nE\n",
         build_args={
             "API_TOKEN": SECRET,
             "HTTPS_PROXY": "me:pass@proxy:1",
@@ -206,6 +208,32 @@ def test_the_state_of_a_working_copy_is_stated_without_credentials() -> None:
         "revision": f"{'0' * 40}-dirty",
         "source": "https://xxxxx:xxxxx@example.com/a.git",
     }
+
+
+@pytest.mark.parametrize("remote", ["/home/me/a.git", "../a", "file:///home/me/a.git", "~/a:b"])
+def test_a_remote_on_this_machine_is_not_stated(remote: str) -> None:
+    app = an_app()
+    copy = WorkingCopy(revision="0" * 40, is_changed=False, remote=remote)
+    app.container.building.working_copies.override(MemoryWorkingCopies({".": copy}))
+
+    (statement,) = statements(app, build(app, "FROM base\nCOPY a /\n", "mode=min"))
+
+    metadata = statement["predicate"]["runDetails"]["metadata"]["buildkit_metadata"]
+    assert metadata["vcs"] == {"localdir:context": ".", "revision": "0" * 40}
+
+
+def test_volumes_of_the_host_are_local_sources() -> None:
+    volume = Volume(
+        source="/home/me/data", target="/data", read_only=True, device=1, inode=1, state="s"
+    )
+
+    app = an_app()
+    (statement,) = statements(app, build(app, "FROM base\nRUN x\n", volumes=(volume,)))
+
+    request = statement["predicate"]["buildDefinition"]["externalParameters"]["request"]
+    names = [each["name"] for each in request["locals"]]
+    assert names == ["context", "dockerfile", "volume:/data"]
+    assert "/home/me" not in json.dumps(statement)
 
 
 def test_local_sources_are_refused_where_all_must_have_digests() -> None:

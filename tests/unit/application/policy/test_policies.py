@@ -13,7 +13,7 @@ from img.application.policy.guard import guarded_plan
 from img.application.transfer.pins import NoPins
 from img.application.usecases.sign_image import SigningRequest
 from img.domain.digest import Digest
-from img.domain.errors import ImgError, SourceError, StepForbidden
+from img.domain.errors import BuildError, ImgError, SourceError, StepForbidden
 from img.domain.filesystem.file_name import FileName
 from img.domain.graph.operations import FetchUrl
 from img.domain.graph.vertex import Graph, Plan, Vertex
@@ -111,6 +111,15 @@ def test_an_image_of_a_signed_index_is_signed(app: InMemoryApp) -> None:
     app.build(_FROM, {"b": b"2"})
     app.publish(_BASE, {"a": b"1", "c": b""}, platforms=(HERE, ELSEWHERE))  # the tag moves
     assert "no signature" in _refused(app, f"FROM --platform={ELSEWHERE} {_BASE}\n").message
+
+
+def test_a_stored_image_is_refused_if_its_registry_does_not_answer(app: InMemoryApp) -> None:
+    app.build(_FROM, {"b": b"2"})
+    app.registry.lose("r.example")
+    _with(app, key=_PAIR.public)
+
+    with pytest.raises(BuildError, match=f"the signatures of {_BASE} cannot be read: "):
+        app.build(_FROM, {"b": b"2"})
 
 
 def test_a_cached_build_is_checked_again(app: InMemoryApp) -> None:
