@@ -12,6 +12,7 @@ from img.application.transfer.stored_referrers import StoredReferrers
 from img.domain.attestations.statement import MOST_BYTES
 from img.domain.attestations.storage import (
     ATTESTATION,
+    ATTESTATION_TYPE,
     PREDICATE_TYPE,
     REFERENCE_DIGEST,
     REFERENCE_TYPE,
@@ -104,17 +105,18 @@ class ListAttestations:
             case StoredPlace(name):
                 target = self.find(name).target
         platforms: dict[Digest, Platform | None] = {}
-        inside: set[Digest] = set()  # registries list those of an index as referrers too
+        is_attested = False
         if target.media_type in media_types.MANIFESTS:
             platforms[target.digest] = self._platform_of(target, reference)
         for document in descend(target, self._children):
             platforms.setdefault(document.digest, document.platform)
             if document.is_attestation:
-                inside.add(document.digest)
+                is_attested = True
                 yield from self._of_index(document, platforms, reference)
         images = {digest: each for digest, each in platforms.items() if not _is_unknown(each)}
         for subject, referrer in self._referring(target, images, reference):
-            if referrer.digest not in inside:
+            # Registries list those of an index as referrers too, and those of former indexes.
+            if not (is_attested and referrer.artifact_type == ATTESTATION_TYPE):
                 yield from self._of_manifest(
                     referrer, subject, images.get(subject), reference, is_referrer=True
                 )

@@ -12,14 +12,14 @@ from tests.support.in_memory_app import HERE, InMemoryApp, a_request
 NAME = ImageReference.parse("quay.io/team/app:1")
 
 
-def built(app: InMemoryApp, file: bytes = b"1") -> tuple[Descriptor, ...]:
+def built(app: InMemoryApp, file: bytes = b"1", place: str = "referrer") -> tuple[Descriptor, ...]:
     app.contexts.text = "FROM scratch\nCOPY a /\n"
     app.contexts.context = type(app.contexts.context)({"a": file})
     image = app.container.building.build_image()(
         a_request(),
         location=".",
         outputs=[ImageOutput(names=(NAME,))],
-        attestations=parse_attestations([], "mode=min", place="referrer"),
+        attestations=parse_attestations([], "mode=min", place=place),
     )
     assert image is not None
     return image.referrers
@@ -94,3 +94,17 @@ def test_they_are_found_by_platform_and_type_at_both_places() -> None:
         assert listing(place, HERE, "sbom") == []
         assert listing(place, Platform("linux", "s390x"), "") == []
         assert b"https://slsa.dev/provenance/v1" in listing.content(place, found)
+
+
+def test_those_of_former_indexes_are_not_listed_as_referrers() -> None:
+    app = an_app()
+    listing = app.container.images.list_attestations()
+    found = []
+    for _ in range(2):  # at different times, so the statements differ
+        built(app, place="index")
+        app.container.images.push_image()(ImageName.of(NAME))
+        (listed,) = listing(RegistryPlace(NAME))
+        assert not listed.is_referrer
+        found.append(listed.blob.digest)
+
+    assert found[0] != found[1]
