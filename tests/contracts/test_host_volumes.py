@@ -1,6 +1,7 @@
 """Contract tests of volumes."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +72,22 @@ def test_a_link_to_the_source_is_followed_once_and_links_inside_are_not(director
     assert found.source == str(directory)
     assert found.inode == directory.stat().st_ino
     assert found.state == state_of(directory)
+
+
+def test_a_file_that_goes_on_changing_has_no_state(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    def change(pause_s: float) -> None:
+        pauses.append(pause_s)
+        (directory / "sub/file").touch()
+
+    monkeypatch.setattr(time, "sleep", change)
+    (directory / "sub/file").touch()
+
+    assert state_of(directory) == ""
+    assert pauses[0] > 0
 
 
 def test_what_takes_too_long_to_compare_has_no_state(
