@@ -205,7 +205,12 @@ class BuildImage:
             )
             solved = solve(planned)
         return SolvedBuild(
-            build=self, solved=solved, outputs=outputs, caches=caches, cancelled=group.cancelled
+            build=self,
+            source=dockerfile,
+            solved=solved,
+            outputs=outputs,
+            caches=caches,
+            cancelled=group.cancelled,
         )
 
     def of_target(
@@ -340,6 +345,7 @@ class SolvedBuild:
     """A build with results of all steps, and without outputs."""
 
     build: BuildImage
+    source: DockerfileText
     solved: Sequence[Solved]
     outputs: Sequence[Output]
     caches: CacheExchange
@@ -350,7 +356,7 @@ class SolvedBuild:
 
         Raises StepForbidden.
         """
-        self.build.check_results(self.solved)
+        self._check()
         return self.build.deliver.images.of_build(self.solved)(AS_BUILT).target
 
     def deliver(self) -> BuiltImage | None:
@@ -361,13 +367,17 @@ class SolvedBuild:
         """
         build = self.build
         with cancelled_by(self.cancelled):
-            build.check_results(self.solved)
+            self._check()
             with dropping_damaged(build.layers.blobs):
                 built = build.deliver(self.solved, self.outputs)
             if self.caches.targets:
                 build.export_caches(self.caches.targets, self.solved)
             build.solver.lookup.note_used(build.solver.clock.now())
         return built
+
+    def _check(self) -> None:
+        with excerpts_of(self.source):
+            self.build.check_results(self.solved)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

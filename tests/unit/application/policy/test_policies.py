@@ -270,6 +270,7 @@ def test_setuid_programs_are_refused_with_the_line_that_made_them(app: InMemoryA
     assert isinstance(error, StepForbidden)
     assert "setuid or setgid: /bin/su (policy: no-setuid, s.toml)" in error.message
     assert error.lines == (4, 4)
+    assert "4 | >>> RUN make" in error.excerpt
 
 
 def test_refused_licenses_name_the_packages(app: InMemoryApp) -> None:
