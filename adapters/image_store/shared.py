@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 
+from img.application.log import logger
 from img.application.ports.blob_store import BlobNotFound, BlobStore
 from img.application.ports.image_store import ImageNotFound, ImageStore, StoredImage
 from img.domain.digest import Digest
@@ -14,6 +15,8 @@ from img.domain.oci.codec import decode_index, decode_manifest
 from img.domain.oci.descent import descend
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import StoredName
+
+log = logger("shared_store")
 
 
 class WithSharedImages(ImageStore):
@@ -43,8 +46,10 @@ class WithSharedImages(ImageStore):
             for store in self._shared:
                 try:
                     return store.get(name)
-                except ImgError:  # also a layout that cannot be read
+                except ImageNotFound:
                     continue
+                except ImgError as error:
+                    log.warning("unreadable shared store", reason=error.message)
             raise
 
     def put(self, name: StoredName, target: Descriptor, now: datetime) -> StoredImage:

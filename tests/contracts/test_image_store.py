@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.image_store.memory import MemoryImageStore
@@ -194,3 +195,20 @@ def test_documents_of_an_image_are_adopted_once_and_within_limits() -> None:
         store.put(APP, targets[8], NOON)
 
     assert adopted == [each.digest for each in targets[:8]]
+
+
+def test_a_shared_store_that_cannot_be_read_is_named_and_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one/oci-layout").write_bytes(LAYOUT_CONTENT)
+    (tmp_path / "one/index.json").write_text("[")
+    readable = MemoryImageStore()
+    readable.put(APP, TARGET, NOON)
+    shared = (OciLayoutImageStore(tmp_path / "one"), readable)
+    store = WithSharedImages(MemoryImageStore(), shared, MemoryBlobStore(), lambda _: None)
+
+    with capture_logs() as logs:
+        assert store.get(APP).target == TARGET
+        with pytest.raises(ImageNotFound):
+            store.get(OTHER)
+
+    assert [each["event"] for each in logs] == ["unreadable shared store"] * 2
