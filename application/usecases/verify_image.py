@@ -14,10 +14,11 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.image_place import ImagePlace, RegistryPlace, StoredPlace
+from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
-from img.domain.signing.candidate import Asked, Candidate
+from img.domain.signing.candidate import Asked, Candidate, NotTrusted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,5 +96,10 @@ class VerifyImage:
                 digest=target.digest, annotations=annotations, predicate_type=predicate_type
             )
             stored = isinstance(place, StoredPlace)
-            found = self.check(repository, asked, key.verifies, stored=stored)
+            try:
+                found = self.check(repository, asked, key.verifies, stored=stored)
+            except NotTrusted as error:
+                if predicate_type and target.media_type in media_types.INDEXES:
+                    error.hint = "attestations are about the image of a platform: add --platform"
+                raise
             return VerifiedImage(repository=repository, digest=target.digest, signatures=found)

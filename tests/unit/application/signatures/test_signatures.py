@@ -304,8 +304,9 @@ def test_statements_of_an_index_are_signed(app: InMemoryApp) -> None:
     assert json.loads(found.payload)["predicate"] == {"a": 1}
     (found,) = _verify(app, predicate_type=_SPDX, platform=HERE).signatures
     assert json.loads(found.payload)["predicate"] == {"a": 1}
-    with pytest.raises(NotTrusted, match="no attestation"):  # of the index itself
+    with pytest.raises(NotTrusted, match="no attestation") as refused:  # of the index itself
         _verify(app, predicate_type=_SPDX)
+    assert "add --platform" in (refused.value.hint or "")
     app.publish(_NAME, {"a": b"1"})
     with pytest.raises(UsageError, match="no attestations"):
         _sign(app, attestations=True)
