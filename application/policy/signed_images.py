@@ -20,9 +20,9 @@ from img.domain.signing.candidate import Asked, NotTrusted, Verifies
 class SignaturesUnread(RegistryError):
     """The registry of an image, which may be stored here, does not say which signatures it has."""
 
-    def __init__(self, name: str, error: RegistryError) -> None:
+    def __init__(self, error: RegistryError) -> None:
         super().__init__(
-            f"the signatures of {name} cannot be read: {error.message}",
+            f"its signatures cannot be read: {error.message}",
             hint=error.hint,
             retryable=error.retryable,
         )
@@ -62,8 +62,7 @@ class CheckSigned:
         try:
             self._check(reference, manifest, verifies)
         except RegistryError as error:
-            name = str(manifest) if reference is None else reference.familiar
-            raise SignaturesUnread(name, error) from error
+            raise SignaturesUnread(error) from error
         self._good.add(known)
 
     def _check(

@@ -55,7 +55,7 @@ class Policy:
         Raises BadPolicy, also for an unknown key.
         """
         if not isinstance(table, dict):
-            _refuse(file, "policy", "is no table")
+            raise BadPolicy(f"{file}: policy is no table", hint="write [policy], and rules below")
         known: Mapping[str, Callable[[object], object]] = {
             "registries": lambda value: _texts(file, "registries", value),
             "pinned": lambda value: _flag(file, "pinned", value),
@@ -204,10 +204,10 @@ def _flag(file: str, name: str, value: object) -> bool:
 
 def _size(file: str, name: str, value: object) -> int:
     try:
-        size = value if isinstance(value, int) else parse_byte_size(str(value))
+        size = parse_byte_size(value) if isinstance(value, str) else value
     except BadQuantity:
         size = -1
-    if isinstance(value, bool) or size < 0:
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         _refuse(file, name, 'must be a size, such as "500MB"')
     return size
 

@@ -118,7 +118,7 @@ def test_a_stored_image_is_refused_if_its_registry_does_not_answer(app: InMemory
     app.registry.lose("r.example")
     _with(app, key=_PAIR.public)
 
-    with pytest.raises(BuildError, match=f"the signatures of {_BASE} cannot be read: "):
+    with pytest.raises(BuildError, match=f"{_BASE}: its signatures cannot be read: "):
         app.build(_FROM, {"b": b"2"})
 
 

@@ -165,6 +165,7 @@ def test_a_message_names_a_few_files() -> None:
         'max-size = "big"',
         "max-size = -1",
         "max-size = true",
+        "max-size = 1.5",
         'signed = "a.pub"',
         "[[signed]]\nimages = []",
         '[[signed]]\nkeyz = "a"',
