@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from img.domain.platform import Platform
 from img.domain.resources import Resources
 
 if TYPE_CHECKING:
+    from img.application.ports.cluster_launcher import StartCluster
     from img.application.transfer.pins import Pins
     from img.domain.bake.definition.remote import GitAccess
     from img.domain.history.limits import KeepRecords
@@ -66,15 +67,12 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterChoice:
-    """A cluster that runs steps; ``ca``, ``cert`` and ``key`` are PEM texts or files, for TLS."""
+    """A cluster that runs steps; it is started, or connected to, for the first of them."""
 
-    address: str  # of its scheduler, tcp://… or tls://…
+    name: str  # the text of --cluster
     store: str  # the text of --cluster-store
-    dashboard: str = ""  # a URL, "" to ask the scheduler
+    start: StartCluster
     secrets: bool = False  # workers get those of their steps
-    ca: str = ""
-    cert: str = ""
-    key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The process of a cluster.
 
-It reads one line of JSON, starts the cluster, and answers with one line: the endpoint, or an error.
+For one line of JSON it starts the cluster, and answers with one line: the endpoint, or an error.
 It ends the cluster, and itself, at the end of its standard input, and on SIGTERM.
 """
 
@@ -39,9 +39,9 @@ class NotStarted(Exception):
     """A cluster that did not start."""
 
 
-def main() -> None:
-    """Serve the cluster that standard input names."""
-    asyncio.run(_serve(json.loads(sys.stdin.buffer.readline())))
+def main(request: bytes) -> None:
+    """Serve the cluster that the request names."""
+    asyncio.run(_serve(json.loads(request)))
 
 
 async def _serve(request: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from img.application.ports.cluster_launcher import (
     ClusterLauncher,
     ClusterNotStarted,
     MissingClusterExtra,
+    StartCluster,
 )
 from img.domain.errors import UsageError
 from img.domain.json_text import InvalidJson, parse_json
@@ -28,11 +29,18 @@ from img.domain.options.cluster_address import (
 )
 from img.domain.options.cluster_settings import ClusterSettings
 
-# As the Python API starts its engine (entrypoints/api/engine.py).
-_START = (
-    "import sys; sys.path.insert(0, sys.argv[1]); import img; sys.path.append(sys.path.pop(0)); "
-    "from img.adapters.cluster_launcher.host import main; main()"
-)
+# As the Python API starts its engine (entrypoints/api/engine.py). Dask is imported for a request
+# alone: a build with cached steps alone makes none.
+_START = """
+import sys
+request = sys.stdin.buffer.readline()
+if request:
+    sys.path.insert(0, sys.argv[1])
+    import img
+    sys.path.append(sys.path.pop(0))
+    from img.adapters.cluster_launcher.host import main
+    main(request)
+"""
 _MOST_ANSWER = 1 << 20  # bytes
 _MOST_LOG = 4096
 _END_S = 60.0  # a batch system may be slow to cancel jobs
@@ -43,17 +51,17 @@ _FIELDS = (
 
 
 class HostProcessLauncher(ClusterLauncher):
-    """Starts a process for each cluster: its scheduler, and the commands that start workers.
+    """A process for each cluster: its scheduler, and the commands that start workers.
 
-    The process reads the end of a pipe when this one ends, and takes the cluster down. It is in
-    the user's own namespaces, where ssh and batch systems know the user; this process enters others
-    later. Dask is not imported here.
+    It waits for the first call of the function. The process reads the end of a pipe when this one
+    ends, and takes the cluster down. It is in the user's own namespaces, where ssh and batch
+    systems know the user; this process enters others later. Dask is not imported here.
     """
 
     @contextmanager
-    def start(
+    def prepared(
         self, address: ClusterAddress, settings: ClusterSettings
-    ) -> Iterator[ClusterEndpoint]:
+    ) -> Iterator[StartCluster]:
         match address:
             case SchedulerAddress(tls=tls):
                 if tls and not settings.has_tls:
@@ -63,9 +71,10 @@ class HostProcessLauncher(ClusterLauncher):
                         "IMG_CLUSTER_CA, IMG_CLUSTER_CERT and IMG_CLUSTER_KEY",
                     )
                 files = (settings.ca, settings.cert, settings.key) if tls else ("", "", "")
-                yield ClusterEndpoint(
+                endpoint = ClusterEndpoint(
                     address=str(address), ca=files[0], cert=files[1], key=files[2]
                 )
+                yield lambda: endpoint
             case Kubernetes():
                 raise ClusterNotStarted(
                     "img starts no workers on Kubernetes",
@@ -75,7 +84,7 @@ class HostProcessLauncher(ClusterLauncher):
             case _:
                 require_extra(f"--cluster {address}", batch=isinstance(address, BatchSystem))
                 with _Host(address, settings) as host:
-                    yield host.endpoint()
+                    yield host.endpoint
 
 
 def require_extra(user: str, *, batch: bool = False) -> None:
@@ -90,11 +99,13 @@ class _Host:
 
     def __init__(self, address: ClusterAddress, settings: ClusterSettings) -> None:
         self._address = address
+        self._endpoint: ClusterEndpoint | None = None
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed in __exit__)
         request = {
             "address": str(address),
             "settings": {name: getattr(settings, name) for name in _FIELDS},
         }
+        self._request = json.dumps(request).encode() + b"\n"
         # A session of its own: Ctrl-C at the terminal is for this process alone.
         self._process = subprocess.Popen(
             [sys.executable, "-c", _START, _package_root()],
@@ -104,10 +115,6 @@ class _Host:
             start_new_session=True,
             cwd="/",
         )
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it has failed; its answer or log says why
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            self._process.stdin.flush()
 
     def __enter__(self) -> "_Host":
         return self
@@ -125,7 +132,16 @@ class _Host:
         self._log.close()
 
     def endpoint(self) -> ClusterEndpoint:
-        """Wait for the first worker. Raises ClusterNotStarted."""
+        """Start the cluster and wait for the first worker. Raises ClusterNotStarted."""
+        if self._endpoint is None:
+            assert self._process.stdin is not None
+            with suppress(BrokenPipeError):  # it has failed; its answer or log says why
+                self._process.stdin.write(self._request)
+                self._process.stdin.flush()
+            self._endpoint = self._answer()
+        return self._endpoint
+
+    def _answer(self) -> ClusterEndpoint:
         assert self._process.stdout is not None
         line = self._process.stdout.readline(_MOST_ANSWER)
         try:

@@ -7,6 +7,7 @@ from img.application.ports.cluster_launcher import (
     ClusterEndpoint,
     ClusterLauncher,
     ClusterNotStarted,
+    StartCluster,
 )
 from img.domain.options.cluster_address import ClusterAddress, Kubernetes, SchedulerAddress
 from img.domain.options.cluster_settings import ClusterSettings
@@ -19,19 +20,21 @@ class MemoryClusterLauncher(ClusterLauncher):
         self.running: set[str] = set()
 
     @contextmanager
-    def start(
+    def prepared(
         self, address: ClusterAddress, settings: ClusterSettings
-    ) -> Iterator[ClusterEndpoint]:
+    ) -> Iterator[StartCluster]:
         if isinstance(address, Kubernetes):
             raise ClusterNotStarted("no pods in memory")
         endpoint = ClusterEndpoint(
             address=str(address), ca=settings.ca, cert=settings.cert, key=settings.key
         )
-        if isinstance(address, SchedulerAddress):
-            yield endpoint
-            return
-        self.running.add(endpoint.address)
+
+        def start() -> ClusterEndpoint:
+            if not isinstance(address, SchedulerAddress):
+                self.running.add(endpoint.address)
+            return endpoint
+
         try:
-            yield endpoint
+            yield start
         finally:
             self.running.discard(endpoint.address)

@@ -11,14 +11,8 @@ class ThreadWorkers(VertexWorkers):
     The scheduler of a build limits their number (application/solver/schedule.py).
     """
 
-    def __init__(self, slots: int) -> None:
-        self._slots = slots
-
     def run(self, work: VertexWork, cancelled: Cancellation) -> VertexAnswer:
         return work.here()
-
-    def slots(self) -> int:
-        return self._slots
 
     def close(self) -> None:
         """Do nothing: the threads are those of the caller."""

@@ -1,6 +1,7 @@
 """Clusters that exist for one command (``--cluster slurm|pbs|ssh:HOSTS|local:N``)."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import field
 from typing import Protocol
@@ -35,17 +36,21 @@ class ClusterEndpoint:
     key: str = field(default="", repr=False)
 
 
+StartCluster = Callable[[], ClusterEndpoint]
+"""Starts a cluster when it is called first, and waits for a worker. Raises ClusterNotStarted."""
+
+
 class ClusterLauncher(Protocol):
     """Starts clusters."""
 
     @abstractmethod
-    def start(
+    def prepared(
         self, address: ClusterAddress, settings: ClusterSettings
-    ) -> AbstractContextManager[ClusterEndpoint]:
-        """Enter with a scheduler that has at least one worker; on leaving, end all of them.
+    ) -> AbstractContextManager[StartCluster]:
+        """Enter with a function that starts the cluster; on leaving, end all that it started.
 
         Nothing of the cluster is left afterwards, also if this process is killed. A scheduler with
         an address of its own is left as it is, and not looked for. Only a process that is in the
-        user's own namespaces may call it: batch systems and ssh look at the user. Raises
-        ClusterNotStarted, UsageError; then, too, nothing is left.
+        user's own namespaces may enter it: batch systems and ssh look at the user. The function may
+        be called later, and from any thread. Raises ClusterNotStarted, UsageError.
         """

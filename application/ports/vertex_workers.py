@@ -56,9 +56,5 @@ class VertexWorkers(Protocol):
         """
 
     @abstractmethod
-    def slots(self) -> int:
-        """Return the number of steps that can run at the same time now."""
-
-    @abstractmethod
     def close(self) -> None:
         """Stop running steps and disconnect. Idempotent."""

@@ -1,10 +1,11 @@
 """Steps on the workers of a cluster: which worker runs which step, and what follows a failure."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from threading import Lock
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import BoundedSemaphore, Lock
 
-from img.application.cancellation import pause
+from img.application.cancellation import POLL_S, StepCanceled, pause
 from img.application.log import logger
 from img.application.ports.cluster import (
     Cluster,
@@ -18,7 +19,9 @@ from img.application.ports.cluster import (
 )
 from img.application.ports.executor import Cancellation
 from img.application.ports.vertex_workers import VertexWork, VertexWorkers
+from img.application.solver.schedule import THREADS
 from img.domain.digest import Digest
+from img.domain.errors import ImgError
 from img.domain.graph.operations import Exec
 from img.domain.graph.task import VertexAnswer, VertexTask
 from img.domain.oci.chain import Layer
@@ -34,12 +37,18 @@ _MOST_GONE = 5  # workers that leave while they run the same step
 class ClusterWorkers(VertexWorkers):
     """The workers of a cluster; steps that no other process can run are run in this one.
 
+    ``connect`` is called for the first step that is sent: a build with steps that are cached
+    or run here starts no cluster.
     A worker that has layers of the inputs is preferred while it has a free slot. Steps that share
     a cache mount run on one worker, the same in each build while it is there.
     """
 
-    def __init__(self, cluster: Cluster, *, patience_s: float = _PATIENCE_S) -> None:
-        self._cluster = cluster
+    def __init__(self, connect: Callable[[], Cluster], *, patience_s: float = _PATIENCE_S) -> None:
+        self._connect = connect
+        self._connected: Cluster | None = None
+        self._failure: ImgError | None = None  # of the connection
+        self._connecting = BoundedSemaphore()
+        self._here = BoundedSemaphore(THREADS)  # steps in this process
         self._patience_s = patience_s
         self._lock = Lock()
         self._unfit: dict[str, WorkerUnfit] = {}  # by address, for the rest of the build
@@ -50,7 +59,9 @@ class ClusterWorkers(VertexWorkers):
     def run(self, work: VertexWork, cancelled: Cancellation) -> VertexAnswer:
         task = work.task()
         if task is None:
-            return work.here()
+            with _entered(self._here, cancelled):
+                return work.here()
+        self._ensure_connected(cancelled)
         shared: set[Digest] = set()
         gone = 0
         while True:
@@ -77,11 +88,9 @@ class ClusterWorkers(VertexWorkers):
                 self._note_holder(task, answer)
                 return answer
 
-    def slots(self) -> int:
-        return sum(each.slots for each in self._fit())
-
     def close(self) -> None:
-        self._cluster.close()
+        if self._connected is not None:
+            self._connected.close()
 
     def note_use(self, address: str, change: int) -> str:
         """Count a step of the worker, or its end with -1, and return the worker's name."""
@@ -89,6 +98,26 @@ class ClusterWorkers(VertexWorkers):
             self._used[address] = self._used.get(address, 0) + change
         facts = {each.address: each for each in self._cluster.workers()} if change > 0 else {}
         return facts[address].name if address in facts else address
+
+    @property
+    def _cluster(self) -> Cluster:
+        assert self._connected is not None
+        return self._connected
+
+    def _ensure_connected(self, cancelled: Cancellation) -> None:
+        """Connect, once for all steps. Raises ClusterError, ClusterNotStarted, StepCanceled."""
+        if self._connected is not None:
+            return
+        with _entered(self._connecting, cancelled):
+            if self._failure is not None:
+                raise self._failure
+            try:
+                self._connected = self._connected or self._connect()
+            except StepCanceled:
+                raise
+            except ImgError as error:
+                self._failure = error
+                raise
 
     def _fit(self) -> Sequence[WorkerFacts]:
         return [each for each in self._cluster.workers() if each.address not in self._unfit]
@@ -179,6 +208,18 @@ class ClusterWorkers(VertexWorkers):
         with self._lock:
             for layer in layers:
                 self._holders.setdefault(layer.descriptor.digest, set()).add(answer.worker)
+
+
+@contextmanager
+def _entered(places: BoundedSemaphore, cancelled: Cancellation) -> Iterator[None]:
+    """Enter with one of the places. Raises StepCanceled."""
+    while not places.acquire(timeout=POLL_S):
+        if cancelled.is_set():
+            raise StepCanceled
+    try:
+        yield
+    finally:
+        places.release()
 
 
 class _Watch(TaskWatch):

@@ -51,8 +51,9 @@ class StepProgress:
         self.sink.emit(VertexDone(vertex=self.vertex))
 
     def canceled(self) -> None:
-        """Show that the work was given up."""
-        self.sink.emit(VertexCanceled(vertex=self.vertex))
+        """Show that the work was given up, if it had begun."""
+        if self._started:
+            self.sink.emit(VertexCanceled(vertex=self.vertex))
 
     def failed(self, message: str) -> None:
         """Show why the vertex failed, whether the work had begun or not."""

@@ -12,6 +12,7 @@ from img.domain.dataclass import dataclass
 from img.domain.graph.vertex import Graph
 
 THREADS = 8  # vertices at once; most of them wait for processes or the network
+ON_CLUSTER = 256  # they wait for workers; how many there are is not known before the first step
 
 _PAUSE_S = 0.5
 

@@ -21,7 +21,7 @@ from img.application.solver.results import (
     provenance_of,
     stack_of,
 )
-from img.application.solver.schedule import THREADS
+from img.application.solver.schedule import ON_CLUSTER, THREADS
 from img.application.solver.skip_cached_stages import PrunedGraph, SkipCachedStages
 from img.application.solver.so_far import SoFar
 from img.application.solver.steps.make import BuildInputs, MakeSteps
@@ -59,9 +59,7 @@ class Solver:
 
     def at_once(self) -> int:
         """Return the number of vertices to solve at the same time."""
-        if self.cluster is None:
-            return THREADS
-        return max(THREADS, 2 * self.workers.slots())  # some copy files in this process
+        return THREADS if self.cluster is None else ON_CLUSTER
 
     def for_build(
         self,

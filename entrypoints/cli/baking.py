@@ -65,6 +65,8 @@ if TYPE_CHECKING:
 _PROGRESS = ("auto", "plain", "tty", "rawjson", "quiet", "none")
 _UNKNOWN_IN_CHECKS = "docker-image://scratch"  # the result of a target that is not built
 
+_ON_CLUSTER = 64  # targets at a time, which wait for workers
+
 
 def run_bake(session: Session, registries: RegistryOptions, asked: Asked) -> int:
     """Do what is asked, and return the exit code. Raises BakeError, UsageError …"""
@@ -243,7 +245,7 @@ class _Baking:
             targets.solve,
             targets.deliver,
             files=[name for name, each in self.builds.items() if each.writes_files],
-            most=self.asked.jobs or max(processors(), container.cluster_slots),
+            most=self.asked.jobs or (_ON_CLUSTER if container.has_cluster else processors()),
         )
 
     @property

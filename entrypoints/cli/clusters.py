@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from img.domain.errors import UsageError
-from img.domain.options.cluster_address import BatchSystem, SchedulerAddress, parse_cluster
+from img.domain.options.cluster_address import SchedulerAddress, parse_cluster
 from img.domain.options.cluster_store import parse_cluster_store
-from img.entrypoints.cli.output import say
 from img.entrypoints.settings import ClusterChoice
-from img.entrypoints.wiring.without_container import check_cluster_store, started_cluster
+from img.entrypoints.wiring.without_container import check_cluster_store, prepared_cluster
 
 
 @contextmanager
@@ -35,18 +34,8 @@ def chosen_cluster(
             hint="name the scheduler tls://HOST:PORT, or leave --cluster-secrets out: then steps"
             " with secrets run on this machine",
         )
-    if isinstance(address, BatchSystem):
-        say(f"Waiting for the first job of {address} to start.", error=True)
-    with started_cluster(address, os.environ) as endpoint:
-        yield ClusterChoice(
-            address=endpoint.address,
-            dashboard=endpoint.dashboard,
-            store=str(store),
-            secrets=secrets,
-            ca=endpoint.ca,
-            cert=endpoint.cert,
-            key=endpoint.key,
-        )
+    with prepared_cluster(address, os.environ) as start:
+        yield ClusterChoice(name=str(address), store=str(store), start=start, secrets=secrets)
 
 
 def refuse(options: Iterable[str]) -> None:

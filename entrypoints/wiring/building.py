@@ -62,7 +62,7 @@ with lazy_imports(__name__):
     from img.application.usecases.solve_task import SolveTask
     from img.entrypoints.wiring.attestations import attestations, take_account
     from img.entrypoints.wiring.build_caches import export_caches, imported_caches
-    from img.entrypoints.wiring.clusters import cluster_of, use_of, workers_of
+    from img.entrypoints.wiring.clusters import use_of, workers_of
 
 if TYPE_CHECKING:
     from img.application.cache_import.imported import ImportedCaches
@@ -84,9 +84,6 @@ if TYPE_CHECKING:
     from img.entrypoints.wiring.registries import Registries
     from img.entrypoints.wiring.storage import Storage
     from img.entrypoints.wiring.system import System
-
-
-_STEPS = 8  # of a build at the same time, in this process (application/solver/schedule.py)
 
 
 def _local_contexts(
@@ -318,11 +315,10 @@ class Building(Wiring):
             ),
             execute=self.execute,
         )
-        self.cluster = providers.Singleton(lazy(cluster_of), setup)
         self.workers: providers.Provider[VertexWorkers] = select(
             given.step_place,
-            here=providers.Singleton(lazy(ThreadWorkers), slots=_STEPS),
-            cluster=providers.Singleton(lazy(workers_of), self.cluster),
+            here=providers.Singleton(lazy(ThreadWorkers)),
+            cluster=providers.Singleton(lazy(workers_of), setup, system.progress),
         )
         self.cluster_use: providers.Provider[ClusterUse | None] = select(
             given.step_place,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from img.domain.errors import ImgError, UsageError
 from img.domain.options.cluster_store import parse_cluster_store
 from img.entrypoints.lazy import lazy_imports
 from img.entrypoints.wiring.setup import Setup
@@ -13,30 +14,59 @@ with lazy_imports(__name__):
     from img.adapters.cluster.dask import DaskCluster
     from img.application.solver.cluster_use import ClusterUse
     from img.application.solver.cluster_workers import ClusterWorkers
+    from img.domain.progress import VertexCanceled, VertexDone, VertexFailed, VertexStarted
 
 if TYPE_CHECKING:
     from img.application.layers.on_demand import Layers
     from img.application.layers.shared import ShareLayers
     from img.application.ports.cluster import Cluster
     from img.application.ports.progress_sink import ProgressSink
+    from img.entrypoints.settings import ClusterChoice
 
 
-def cluster_of(setup: Setup) -> Cluster:
-    """Return the connection to the cluster of the settings.
+def workers_of(setup: Setup, progress: ProgressSink) -> ClusterWorkers:
+    """Return the workers of the cluster of the settings, which is started when it is needed."""
+    return ClusterWorkers(lambda: _shown(setup, progress))
 
-    Raises ClusterError; UsageError if the package for it is not installed.
+
+def _shown(setup: Setup, progress: ProgressSink) -> Cluster:
+    """Return the cluster of the settings; progress shows how it is started, and what it has.
+
+    Raises ClusterError, ClusterNotStarted, StepCanceled; UsageError if a package is missing.
     """
-    from img.domain.errors import UsageError
+    from img.adapters.http.interruptible import interruptible
+    from img.application.cancellation import StepCanceled
 
     choice = setup.settings.cluster
     assert choice is not None
+    name = f"[internal] start cluster {choice.name}"
+    progress.emit(VertexStarted(vertex="start cluster", name=name))
+    try:
+        cluster = interruptible(lambda: _connected(choice), _close)
+    except StepCanceled:
+        progress.emit(VertexCanceled(vertex="start cluster"))
+        raise
+    except ImgError as error:
+        progress.emit(VertexFailed(vertex="start cluster", message=error.message))
+        raise
+    progress.emit(VertexDone(vertex="start cluster"))
+    _announce(cluster, progress)
+    return cluster
+
+
+def _close(cluster: Cluster) -> None:
+    cluster.close()
+
+
+def _connected(choice: ClusterChoice) -> Cluster:
+    endpoint = choice.start()
     try:
         return DaskCluster(
-            choice.address,
-            dashboard=choice.dashboard,
-            ca=choice.ca,
-            cert=choice.cert,
-            key=choice.key,
+            endpoint.address,
+            dashboard=endpoint.dashboard,
+            ca=endpoint.ca,
+            cert=endpoint.cert,
+            key=endpoint.key,
         )
     except ModuleNotFoundError as error:
         if error.name not in ("dask", "distributed"):
@@ -61,15 +91,8 @@ def use_of(setup: Setup, share: Callable[[], ShareLayers], layers: Layers) -> Cl
     )
 
 
-def workers_of(cluster: Cluster) -> ClusterWorkers:
-    """Return the workers of a cluster."""
-    return ClusterWorkers(cluster)
-
-
-def announce(cluster: Cluster, progress: ProgressSink) -> None:
-    """Show the cluster in the progress. Raises ClusterError, NoWorker."""
-    from img.domain.progress import VertexDone, VertexStarted
-
+def _announce(cluster: Cluster, progress: ProgressSink) -> None:
+    """Show the cluster in the progress. Raises SchedulerLost."""
     members = cluster.workers()
     slots = sum(each.slots for each in members)
     workers = "1 worker" if len(members) == 1 else f"{len(members)} workers"

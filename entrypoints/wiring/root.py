@@ -140,9 +140,9 @@ class Container:
         return self._setup.settings.history is not None
 
     @property
-    def cluster_slots(self) -> int:
-        """The number of steps that the cluster of a build runs at a time, 0 without one."""
-        return self.building.workers().slots() if self._setup.settings.cluster else 0
+    def has_cluster(self) -> bool:
+        """True if steps run on a cluster."""
+        return self._setup.settings.cluster is not None
 
     def kept_trace(self) -> Callable[[], None] | None:
         """Return a function that stores the trace of the build, None if it leaves none."""
@@ -154,15 +154,8 @@ class Container:
             self.system.traces().fail(str(error))
 
     def announce(self) -> None:
-        """Show the executor and the cluster of a build, to which it connects.
-
-        Raises ClusterError.
-        """
+        """Show the executor of a build."""
         self.execution.announced().announce()
-        if self._setup.settings.cluster is not None:
-            from img.entrypoints.wiring.clusters import announce
-
-            announce(self.building.cluster(), self.system.progress())
 
     def close(self) -> None:
         """Show the last progress, send traces, end helper processes, close the database."""

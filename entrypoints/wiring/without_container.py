@@ -24,7 +24,7 @@ with lazy_imports(__name__):
 
 if TYPE_CHECKING:
     from img.adapters.cluster_launcher.worker import DaskWorker
-    from img.application.ports.cluster_launcher import ClusterEndpoint
+    from img.application.ports.cluster_launcher import StartCluster
     from img.application.ports.dockerfile_parser import DockerfileParser
     from img.domain.options.cluster_address import ClusterAddress, SchedulerAddress
     from img.domain.options.cluster_settings import ClusterSettings
@@ -43,14 +43,14 @@ def diagnose() -> Diagnose:
     return Diagnose(survey=LinuxSurvey())
 
 
-def started_cluster(
+def prepared_cluster(
     address: ClusterAddress, environment: Mapping[str, str]
-) -> AbstractContextManager[ClusterEndpoint]:
-    """Return a context of a started cluster, for a process that has entered no namespaces.
+) -> AbstractContextManager[StartCluster]:
+    """Return a context of a cluster, for a process that has entered no namespaces.
 
     Entering raises ClusterNotStarted, UsageError.
     """
-    return HostProcessLauncher().start(address, cluster_settings(environment))
+    return HostProcessLauncher().prepared(address, cluster_settings(environment))
 
 
 def check_cluster_store(place: ClusterStore) -> None:

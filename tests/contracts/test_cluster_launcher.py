@@ -28,7 +28,7 @@ from img.domain.options.cluster_address import (
     SshHosts,
 )
 from img.domain.options.cluster_settings import ClusterSettings
-from img.testing.cluster_launcher import ClusterLauncherContract, IsUp
+from img.testing.cluster_launcher import ClusterLauncherContract, IsUp, started
 
 
 def accepts(endpoint: ClusterEndpoint) -> bool:
@@ -93,7 +93,7 @@ def test_workers_of_ssh_run_where_ssh_leads(
     executable(programs / "img", f'exec {sys.executable} -m img "$@"')
     before = set(left())
 
-    with HostProcessLauncher().start(SshHosts(("me@a", "b")), settings) as endpoint:
+    with started(HostProcessLauncher(), SshHosts(("me@a", "b")), settings) as endpoint:
         assert endpoint.address.startswith("tls://")
 
     assert set(left()) <= before
@@ -110,7 +110,7 @@ def test_a_worker_that_cannot_start_is_an_error(settings: ClusterSettings) -> No
 
     with (
         pytest.raises(ClusterNotStarted, match="local:2: all workers ended, with the exit code 1"),
-        HostProcessLauncher().start(LocalWorkers(2), failing),
+        started(HostProcessLauncher(), LocalWorkers(2), failing),
     ):
         pass
 
@@ -124,7 +124,7 @@ def test_workers_that_do_not_start_in_time_are_an_error(
 
     with (
         pytest.raises(ClusterNotStarted, match=r"no worker has started within 0\.5 s"),
-        HostProcessLauncher().start(LocalWorkers(1), failing),
+        started(HostProcessLauncher(), LocalWorkers(1), failing),
     ):
         pass
 
@@ -164,7 +164,7 @@ def test_pbs_has_a_job_for_each_worker_and_none_in_the_end(
         start_timeout_s=60,
     )
 
-    with HostProcessLauncher().start(BatchSystem("pbs"), settings):
+    with started(HostProcessLauncher(), BatchSystem("pbs"), settings):
         (certificates,) = (cache / "img").iterdir()
         assert {path.stat().st_mode & 0o777 for path in certificates.iterdir()} == {0o600}
         assert certificates.stat().st_mode & 0o777 == 0o700
@@ -189,7 +189,7 @@ def test_an_error_of_the_batch_system_is_shown(
 
     with (
         pytest.raises(ClusterNotStarted, match="--cluster slurm: sbatch: error: invalid partition"),
-        HostProcessLauncher().start(BatchSystem("slurm"), ClusterSettings()),
+        started(HostProcessLauncher(), BatchSystem("slurm"), ClusterSettings()),
     ):
         pass
 
@@ -201,7 +201,7 @@ def test_tls_without_certificates_is_refused() -> None:
 
     with (
         pytest.raises(UsageError, match="--cluster tls://a:1 needs certificates"),
-        HostProcessLauncher().start(scheduler, ClusterSettings()),
+        started(HostProcessLauncher(), scheduler, ClusterSettings()),
     ):
         pass
 
@@ -211,7 +211,7 @@ def test_a_cluster_ends_with_the_process_that_started_it(settings: ClusterSettin
     pid = os.fork()
     if pid == 0:
         os.close(reader)
-        with HostProcessLauncher().start(LocalWorkers(1), settings) as endpoint:
+        with started(HostProcessLauncher(), LocalWorkers(1), settings) as endpoint:
             os.write(writer, endpoint.address.encode())
             signal.pause()
     os.close(writer)

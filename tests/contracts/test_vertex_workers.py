@@ -12,10 +12,11 @@ from img.testing.vertex_workers import VertexWorkersContract, play
 class TestThreadWorkers(VertexWorkersContract):
     @pytest.fixture
     def workers(self) -> VertexWorkers:
-        return ThreadWorkers(slots=8)
+        return ThreadWorkers()
 
 
 class TestClusterWorkers(VertexWorkersContract):
     @pytest.fixture
     def workers(self) -> VertexWorkers:
-        return ClusterWorkers(ScriptedCluster([a_worker("a", play), a_worker("b", play)]))
+        cluster = ScriptedCluster([a_worker("a", play), a_worker("b", play)])
+        return ClusterWorkers(lambda: cluster)

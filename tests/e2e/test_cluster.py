@@ -102,6 +102,10 @@ def test_images_are_the_same_from_threads_and_from_any_workers(
     four, progress = baked(client.with_state(client.home / "four"), context, "--no-cache", *options)
 
     assert four == alone
+    nowhere = ("--cluster=tcp://127.0.0.1:9", *cluster.options[2:])
+    cached, progress_of_cached = baked(client, context, f"--allow=fs.read={secret}", *nowhere)
+    assert cached == alone
+    assert "cluster tcp://" not in progress_of_cached
     assert len(set(re.findall(r"\(on ([a-z-]+)\)", progress))) > 1
     own = ("--cluster=local:1", "--cluster-secrets", *cluster.options[2:])
     sent, progress_of_sent = baked(

@@ -20,6 +20,7 @@ from img.domain.cluster_worker import FACTS
 from img.domain.options.cluster_address import LocalWorkers
 from img.domain.options.cluster_settings import ClusterSettings
 from img.entrypoints.settings import host_platform
+from img.testing.cluster_launcher import started
 from tests.support.servers.certificates import Authority
 
 
@@ -43,7 +44,7 @@ def settings_of(tls: Certificates, directory: Path) -> ClusterSettings:
 @pytest.fixture
 def cluster(tls: Certificates, tmp_path: Path) -> Iterator[ClusterEndpoint]:
     settings = settings_of(tls, tmp_path)
-    with HostProcessLauncher().start(LocalWorkers(1), settings) as endpoint:
+    with started(HostProcessLauncher(), LocalWorkers(1), settings) as endpoint:
         yield endpoint
 
 
@@ -114,7 +115,7 @@ def test_workers_have_names_of_their_own_and_end_with_their_scheduler(
 ) -> None:
     settings = settings_of(tls, tmp_path)
     host = os.uname().nodename
-    with HostProcessLauncher().start(LocalWorkers(1), settings) as endpoint:
+    with started(HostProcessLauncher(), LocalWorkers(1), settings) as endpoint:
         first = worker(endpoint.address, *with_files(tls))
         joined(first)
         second = worker(endpoint.address, *with_files(tls))

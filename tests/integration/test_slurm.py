@@ -17,6 +17,7 @@ from img.adapters.cluster_launcher.host_process import HostProcessLauncher
 from img.application.ports.cluster_launcher import ClusterNotStarted
 from img.domain.options.cluster_address import BatchSystem
 from img.domain.options.cluster_settings import ClusterSettings
+from img.testing.cluster_launcher import started
 from tests.support.host.machine import program
 from tests.support.servers.slurm import SlurmServer
 
@@ -120,7 +121,7 @@ def test_each_worker_is_a_job_and_the_queue_is_empty_afterwards(
     slurm: SlurmServer, tmp_path: Path
 ) -> None:
     chosen = settings(tmp_path, directives=("--comment=images",), logs=str(tmp_path / "logs"))
-    with HostProcessLauncher().start(SLURM, chosen) as endpoint:
+    with started(HostProcessLauncher(), SLURM, chosen) as endpoint:
         tls = Certificates(ca=endpoint.ca, cert=endpoint.cert, key=endpoint.key).security()
         with Client(endpoint.address, security=tls) as client:  # type: ignore[no-untyped-call]
             client.wait_for_workers(2, timeout=60)
@@ -142,7 +143,7 @@ def test_jobs_that_wait_for_resources_leave_the_queue_in_time(
 
     with (
         pytest.raises(ClusterNotStarted, match="no worker has started"),
-        HostProcessLauncher().start(SLURM, too_many),
+        started(HostProcessLauncher(), SLURM, too_many),
     ):
         pass
 
@@ -153,7 +154,7 @@ def test_jobs_end_with_a_client_that_is_killed(slurm: SlurmServer, tmp_path: Pat
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        with HostProcessLauncher().start(SLURM, settings(tmp_path, workers=1)):
+        with started(HostProcessLauncher(), SLURM, settings(tmp_path, workers=1)):
             os.write(writer, b"up")
             signal.pause()
     assert os.read(reader, 2) == b"up"

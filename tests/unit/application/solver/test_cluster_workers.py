@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from threading import Event
 
@@ -15,7 +16,14 @@ from img.adapters.cluster.scripted import (
     WorkerKilled,
     a_worker,
 )
-from img.application.ports.cluster import LayersMissing, NoWorker, TaskWatch, WorkerUnfit
+from img.application.cancellation import StepCanceled
+from img.application.ports.cluster import (
+    ClusterError,
+    LayersMissing,
+    NoWorker,
+    TaskWatch,
+    WorkerUnfit,
+)
 from img.application.ports.executor import Cancellation
 from img.application.solver.cluster_workers import ClusterWorkers
 from img.application.solver.results import Result, Stack
@@ -42,7 +50,7 @@ AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 
 def the_workers(*members: ScriptedWorker) -> tuple[ClusterWorkers, ScriptedCluster]:
     cluster = ScriptedCluster(members)
-    return ClusterWorkers(cluster, patience_s=0), cluster
+    return ClusterWorkers(lambda: cluster, patience_s=0), cluster
 
 
 def failing_once(error: BaseException) -> Perform:
@@ -199,13 +207,66 @@ def test_a_worker_with_the_cache_that_is_killed_leaves_the_step_to_another_one()
     assert workers.run(making, Event()).layer is not None
 
 
+def test_a_cluster_is_connected_to_once_and_for_a_step_that_is_sent() -> None:
+    connected: list[ScriptedCluster] = []
+
+    def connect() -> ScriptedCluster:
+        connected.append(ScriptedCluster([a_worker("a", play)]))
+        return connected[-1]
+
+    workers = ClusterWorkers(connect)
+    workers.run(PlayedWork(None, a_task("make")), Event())
+    assert connected == []
+    workers.close()
+
+    workers.run(work("make"), Event())
+    workers.run(work("make"), Event())
+    assert len(connected) == 1
+
+
+def test_a_cluster_that_does_not_start_fails_each_step_that_needs_it() -> None:
+    tried = []
+
+    def connect() -> ScriptedCluster:
+        tried.append("")
+        raise ClusterError("no scheduler")
+
+    workers = ClusterWorkers(connect)
+    for _ in range(2):
+        with pytest.raises(ClusterError, match="no scheduler"):
+            workers.run(work("make"), Event())
+    assert len(tried) == 1
+
+
+def test_a_step_that_waits_for_the_connection_is_stopped_by_its_cancellation() -> None:
+    begun, ended, cancelled = Event(), Event(), Event()
+
+    def connect() -> ScriptedCluster:
+        begun.set()
+        ended.wait(20)
+        raise ClusterError("no scheduler")
+
+    def first() -> None:
+        with suppress(ClusterError):
+            workers.run(work("first"), Event())
+
+    workers = ClusterWorkers(connect)
+    other = in_thread(first)
+    assert begun.wait(20)
+    cancelled.set()
+    with pytest.raises(StepCanceled):
+        workers.run(work("second"), cancelled)
+    ended.set()
+    other.join(20)
+
+
 def scheduled(vertices: int, workers: int) -> float:
     """Return the seconds for a graph of chains of ten vertices on workers that take no time."""
     made = VertexAnswer(layer=a_layer("x"), created=NOON)
     cluster = ScriptedCluster(
         [a_worker(f"w{number}", lambda *_: made) for number in range(workers)]
     )
-    spread = ClusterWorkers(cluster)
+    spread = ClusterWorkers(lambda: cluster)
     chains = [Vertex(operation=Scratch(), inputs=() if at % 10 == 0 else (at - 1,))
               for at in range(vertices)]  # fmt: skip
     last = Vertex(operation=Scratch(), inputs=tuple(range(9, vertices, 10)))

@@ -64,7 +64,9 @@ class Machines:
             secrets=secrets,
         )
         building.cluster_use.override(providers.Object(use))
-        building.workers.override(providers.Object(ClusterWorkers(self.cluster, patience_s=0)))
+        building.workers.override(
+            providers.Object(ClusterWorkers(lambda: self.cluster, patience_s=0))
+        )
 
     def processes(self) -> list[str]:
         """Return the commands of all workers."""

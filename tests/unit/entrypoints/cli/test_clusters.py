@@ -4,17 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from img.application.ports.cluster_launcher import ClusterEndpoint
 from img.domain.errors import UsageError
 from img.entrypoints.cli.clusters import chosen_cluster, refuse
 from img.entrypoints.cli.options import ClusterOptions
-from img.entrypoints.settings import ClusterChoice
 
 ADDRESS = "tcp://head:8786"
 
 
 def test_a_scheduler_and_a_store_are_a_cluster(tmp_path: Path) -> None:
     with chosen_cluster(ADDRESS, f"dir:{tmp_path}", secrets=False, unsupported={}) as found:
-        assert found == ClusterChoice(address=ADDRESS, store=f"dir:{tmp_path}")
+        assert (found.name, found.store) == (ADDRESS, f"dir:{tmp_path}")
+        assert found.start() == ClusterEndpoint(address=ADDRESS)
 
 
 @pytest.mark.parametrize(
