@@ -239,6 +239,9 @@ class _Server:
         if terminals:
             from img.adapters.executor.terminal_guard import TerminalGuard
 
+            # Kept after its step: that may end before the end of a killed parent is seen.
+            if self._terminal is not None:
+                self._terminal.close()
             self._terminal = TerminalGuard(terminals[0])
         self._start(read_request(message), order, socket.socket(fileno=channel), stdout, stderr)
         for descriptor in (order, stdout, stderr):
@@ -313,7 +316,6 @@ class _Server:
         step.end_helpers()
         if step.log is not None and (failure := step.log.failure(step.cwd)):
             reports.send(step.channel, NotStarted(failure))
-        self._release_terminal()
         reports.send(step.channel, Ended(code if code >= 0 else 128 - code))
         for watched in step.watched:
             if self._steps.pop(watched, None):
@@ -330,11 +332,6 @@ class _Server:
         self._kill_strays()
         for group in self._groups:
             _remove_group(group)
-
-    def _release_terminal(self) -> None:
-        if self._terminal is not None:
-            self._terminal.close()
-            self._terminal = None
 
     def _kill_strays(self) -> None:
         descendants.kill_all(but=(*self._by_pid(), *self._standbys.pids))

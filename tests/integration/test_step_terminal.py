@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,11 +11,15 @@ from functools import partial
 
 import pytest
 
+from img.adapters.executor import reports
+from img.adapters.executor.fork_server_executor import ForkServerExecutor
+from img.adapters.linux import terminal_modes
 from img.adapters.terminal.local import LocalTerminal
 from img.application.ports.executor import ProcessNotStarted
-from img.domain.process import ExitStatus
+from img.domain.process import ExitStatus, TerminalSize
 from tests.support.host.typed_terminal import TypedTerminal, typed_terminal
 from tests.support.steps.executors import ALL, ISOLATED, executor_named
+from tests.support.steps.small_servers import SmallForkServer
 from tests.support.steps.step_roots import PASSWD, in_env, step_root
 
 pytestmark = pytest.mark.userns
@@ -107,6 +113,36 @@ def test_much_input_for_a_program_that_reads_nothing_stops_nothing(user: TypedTe
 
     assert run_shell("unshare", user, act, command).success
     assert "\r\n20000\r\n" in user.shown
+
+
+def test_a_killed_img_leaves_the_terminal_as_it_was_also_if_its_step_ends_first(
+    user: TypedTerminal,
+) -> None:
+    former = termios.tcgetattr(user.device)
+    executor = executor_named("unshare")
+    assert isinstance(executor, ForkServerExecutor)
+    server = SmallForkServer()
+    try:
+        with step_root("directory") as root, open(os.devnull, "wb") as output:
+            process = in_env(argv=("/bin/sleep", "100"), terminal=TerminalSize())
+            launch = executor.launcher.launch(process, root.root)
+            channel = server.start(launch, output.fileno(), output.fileno(), user.device)
+            with channel:
+                reports_of(channel, reports.Starting)
+                terminal_modes.apply(user.device, terminal_modes.raw(former))
+                channel.send(b"kill")
+                reports_of(channel, reports.Ended)
+    finally:
+        server.close()  # as at the end of the process that made it
+        executor.close()
+
+    assert user.echoes
+
+
+def reports_of(channel: socket.socket, last: type[reports.Report]) -> None:
+    """Read reports up to one of the class ``last``."""
+    while not isinstance(report := reports.receive(channel), last):
+        assert report is not None
 
 
 def test_a_program_that_is_missing_leaves_the_terminal_as_it_was(user: TypedTerminal) -> None:
