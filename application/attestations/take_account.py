@@ -202,7 +202,7 @@ def _used_bases(planned: Planned) -> dict[object, UsedBase]:
             )
             continue
         made[base.image.manifest] = UsedBase(
-            identifier=_identifier(name, base),
+            identifier=_identifier(base),
             material=_material(name, base),
             attributes=_attributes(name),
             from_lines=froms,
@@ -212,15 +212,16 @@ def _used_bases(planned: Planned) -> dict[object, UsedBase]:
 
 def _material(name: BaseName, base: ResolvedBase) -> Material:
     platform: Platform = name.platform
-    return image_material(name.text, base.target.digest, platform)
+    return image_material(base.image.reference, base.target.digest, platform)
 
 
-def _identifier(name: BaseName, base: ResolvedBase) -> str:
-    if (layout := LayoutPlace.parse(name.text)) is not None:
+def _identifier(base: ResolvedBase) -> str:
+    text = base.image.reference  # which a policy may have put in place of the written one
+    if (layout := LayoutPlace.parse(text)) is not None:
         return f"{_LAYOUT}docker.io/library/{layout.name}@{base.target.digest}"
-    if "/" not in name.text:
-        return f"docker-image://{name.text}"
-    pinned = name.text.partition("@")[0]
+    if "/" not in text:
+        return f"docker-image://{text}"
+    pinned = text.partition("@")[0]
     return f"docker-image://{pinned}@{base.target.digest}"
 
 

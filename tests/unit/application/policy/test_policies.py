@@ -12,19 +12,22 @@ from img.adapters.snapshotter.memory import MemoryWorkspace
 from img.application.policy.guard import guarded_plan
 from img.application.transfer.pins import NoPins
 from img.application.usecases.sign_image import SigningRequest
+from img.domain.attestations.options import parse_attestations
 from img.domain.digest import Digest
 from img.domain.errors import BuildError, ImgError, SourceError, StepForbidden
 from img.domain.filesystem.file_name import FileName
 from img.domain.graph.operations import FetchUrl
 from img.domain.graph.vertex import Graph, Plan, Vertex
 from img.domain.image_place import parse_image_place
+from img.domain.oci.codec import decode_manifest
 from img.domain.oci.config import ImageConfig
+from img.domain.outputs import ImageOutput
 from img.domain.policy.policies import Policies
 from img.domain.policy.policy import Policy, SignedImages
 from img.domain.policy.source_policy import SourcePolicy
 from img.domain.reference import ImageReference
 from img.entrypoints.wiring.setup import Setup
-from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp
+from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, a_request
 
 _BASE = "r.example/base:1"
 _OTHER = "r.example/other:1"
@@ -157,6 +160,19 @@ def test_another_image_is_used_in_place_of_the_named_one(app: InMemoryApp) -> No
     )
 
     assert app.files_of(app.build(_FROM, {"b": b"2"}))["a"] == b"other"
+    built = app.container.building.build_image()(
+        a_request(),
+        location=".",
+        outputs=[ImageOutput(names=(ImageReference.parse("app"),))],
+        attestations=parse_attestations([], "mode=min", place="referrer"),
+    )
+    assert built is not None
+    with app.blobs.open(built.referrers[0].digest) as document:
+        (layer,) = decode_manifest(document.read()).layers
+    with app.blobs.open(layer.digest) as content:
+        statement = json.loads(content.read())
+    (material,) = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert material["uri"].startswith("pkg:docker/r.example/other@1?")
 
 
 @pytest.mark.parametrize(
