@@ -1,7 +1,7 @@
 """The use of a cluster by a build: which steps other machines can run, and what they need."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, fields
 
 from img.application.layers.on_demand import Layers
 from img.application.layers.shared import SharedLayers
@@ -17,6 +17,27 @@ from img.domain.graph.task import TaskInput, TaskOperation, VertexTask
 from img.domain.graph.vertex import Vertex
 from img.domain.oci.chain import Layer
 from img.domain.platform import Platform
+
+_SENT = {
+    *(
+        "argv",
+        "env",
+        "cwd",
+        "user",
+        "network",
+        "insecure",
+        "mounts",
+        "hosts",
+        "shm_size",
+        "ulimits",
+    ),
+    *("files", "hidden_env", "epoch", "hostname", "platform"),
+}
+"""The fields of a RUN that mean the same on each machine. Others keep a step here: what is new is
+not sent before somebody has looked at it."""
+
+_OF_CLIENT = {each.name for each in fields(Exec)} - _SENT
+_MOUNTS = {"bind", "cache", "tmpfs"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +99,11 @@ class ClusterUse:
                 return False
 
     def sends(self, operation: Exec) -> bool:
-        """Return whether a worker can have all that a RUN mounts: no files of this machine."""
-        of_client = {"ssh"} if self.secrets else {"ssh", "secret"}
-        mounts = any(mount.type in of_client for mount in operation.mounts)
-        return not (mounts or operation.volumes)
+        """Return whether a RUN means the same on a worker: it has no files of this machine."""
+        types = {*_MOUNTS, "secret"} if self.secrets else _MOUNTS
+        return all(mount.type in types for mount in operation.mounts) and not any(
+            getattr(operation, name) for name in _OF_CLIENT
+        )
 
     def share(self, layers: Iterable[Layer]) -> None:
         """Fetch the layers if need be, and add them to the shared store.

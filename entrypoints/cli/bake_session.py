@@ -168,6 +168,7 @@ class BakeSession:
         builds = needs is Needs.BUILD
         unsupported = {
             "--inject-ca": asked.inject_ca,
+            "--volume": asked.volumes,
             "--allow userns": USER_NAMESPACES in asked.allowed,
             f"--on-fail {asked.on_fail}": asked.on_fail in ("keep", "shell"),
         }

@@ -340,7 +340,9 @@ def build(
             {
                 **{f"--{name}": value for name, value in limits.items()},
                 "--resource": resource,
-                "--dns": resolver,
+                "--dns": _nonempty(dns),
+                "--dns-search": _nonempty(dns_search),
+                "--dns-option": _nonempty(dns_option),
                 "--inject-ca": inject_ca,
                 "--emulate": emulate != "full",
                 "--volume": volume,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from threading import Event
+from typing import get_args
 
 import pytest
 from dependency_injector import providers
@@ -16,7 +17,9 @@ from img.application.solver.cluster_use import ClusterUse
 from img.application.solver.cluster_workers import ClusterWorkers
 from img.application.usecases.build import ForeignStep
 from img.application.usecases.solve_task import SolveTask
+from img.domain.dockerfile.instructions import MountType
 from img.domain.errors import BuildError
+from img.domain.graph.operations import Exec, ExecMount
 from img.domain.graph.task import VertexAnswer, VertexTask
 from img.domain.options.cluster_store import DirectoryStore
 from img.domain.process import Volume
@@ -245,3 +248,23 @@ def test_a_foreign_step_needs_a_worker_that_may_run_it() -> None:
         machines.client.build(text.format(""), {})
     with pytest.raises(ForeignStep):
         machines.client.build(text.format("--mount=type=ssh"), {})
+
+
+@pytest.mark.parametrize("secrets", [False, True])
+def test_a_run_with_something_of_the_client_is_not_sent(secrets: bool) -> None:
+    use = Machines("a", secrets=secrets).client.container.building.cluster_use()
+    assert use is not None
+    sent = Exec(argv=("make",), hosts=(("a", "1.2.3.4"),), hidden_env=(("HTTP_PROXY", "http://p"),))
+    mounts = {kind: ExecMount(type=kind, target="/m") for kind in get_args(MountType)}
+    of_client = {"ssh"} if secrets else {"ssh", "secret"}
+
+    assert use.sends(sent)
+    assert not use.sends(replace(sent, devices=("gpu",)))
+    assert not use.sends(
+        replace(
+            sent, volumes=(Volume(source="/a", target="/b", read_only=True, device=1, inode=2),)
+        )
+    )
+    assert {
+        kind for kind, mount in mounts.items() if not use.sends(replace(sent, mounts=(mount,)))
+    } == of_client

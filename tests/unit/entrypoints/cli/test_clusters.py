@@ -6,6 +6,13 @@ import pytest
 
 from img.application.ports.cluster_launcher import ClusterEndpoint
 from img.domain.errors import UsageError
+from img.entrypoints.api.options import (
+    BakeOptions,
+    BuildOptions,
+    RegistryOptions,
+    SharedOptions,
+)
+from img.entrypoints.cli.app import invoke
 from img.entrypoints.cli.clusters import chosen_cluster, refuse
 from img.entrypoints.cli.options import ClusterOptions
 
@@ -36,6 +43,67 @@ def test_other_command_lines_are_refused(
 
     with pytest.raises(UsageError, match=message), opening:
         pass
+
+
+# What each option means for steps on workers. A new one is in no set: add it to one.
+ON_CLIENT = {  # the context, the definition, the cache, and what follows the steps
+    *("annotation", "attest", "attest_as", "build_arg", "build_context", "cache_from", "explain"),
+    *("file", "iidfile", "jobs", "label", "load", "lock", "locked", "lockfile", "metadata_file"),
+    *("no_cache", "no_cache_filter", "output", "platform", "provenance", "pull", "push", "sbom"),
+    *("set", "source_policy_file", "squash", "tag", "target", "var", "verify_base"),
+    *("cluster", "cluster_secrets", "cluster_store", "secret", "ssh"),
+}
+IN_TASKS = {"add_host", "network", "retry", "secret_guard", "shm_size", "timeout", "ulimit"}
+OF_EACH_MACHINE = {  # docs/cluster.md says so
+    *("authfile", "backend", "debug", "executor", "insecure_registry", "shared_store", "state"),
+    "tls_verify",
+}
+REFUSED = {
+    *("cgroup_parent", "cpu_period", "cpu_quota", "cpu_shares", "cpus", "cpuset_cpus"),
+    *("cpuset_mems", "dns", "dns_option", "dns_search", "emulate", "inject_ca", "memory"),
+    *("memory_swap", "resource", "volume"),
+}
+SOME_REFUSED = {"allow": "userns", "cache_to": "type=gha,mounts=true", "on_fail": "keep"}
+VALUES = {
+    **SOME_REFUSED,
+    "cpuset_cpus": "0",
+    "cpuset_mems": "0",
+    "dns": "1.1.1.1",
+    "dns_search": "example.com",
+    "cgroup_parent": "/a",
+    "dns_option": "ndots:1",
+    "emulate": "off",
+    "inject_ca": "true",
+    "memory": "1g",
+    "memory_swap": "2g",
+    "resource": "memory=2g",
+    "volume": "/:/mnt",
+}
+
+
+def test_each_option_has_a_meaning_for_a_cluster() -> None:
+    sets = (ON_CLIENT, IN_TASKS, OF_EACH_MACHINE, REFUSED, set(SOME_REFUSED))
+    given = {*BuildOptions.__annotations__, *RegistryOptions.__annotations__}
+    given |= {*SharedOptions.__annotations__, *BakeOptions.__annotations__}
+
+    assert given == set().union(*sets)
+    assert len(given) == sum(map(len, sets))
+
+
+@pytest.mark.parametrize("name", sorted({*REFUSED, *SOME_REFUSED}))
+def test_settings_of_a_machine_are_refused_by_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    option = f"--{name.replace('_', '-')}"
+    words = [f"{option}={VALUES.get(name, '1000')}", str(tmp_path)]
+    if name == "memory_swap":
+        words = ["--memory=1g", *words]
+    monkeypatch.setenv("IMG_CLUSTER", ADDRESS)
+    monkeypatch.setenv("IMG_CLUSTER_STORE", f"dir:{tmp_path}")
+
+    with pytest.raises(UsageError, match=rf"--cluster does not support .*{option}"):
+        invoke(["build", *words])
 
 
 def test_nothing_is_refused_where_nothing_is_named() -> None:
