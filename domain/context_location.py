@@ -84,6 +84,10 @@ class LayoutPlace:
             path, tag = rest, ""
         return cls(path=path, tag=tag, digest=Digest.parse(digest) if digest else None)
 
+    def __str__(self) -> str:
+        """Return the place as commands take it: ``oci:path[:tag][@digest]``."""
+        return f"oci:{self.path}{self._suffix}"
+
     @property
     def name(self) -> str:
         """The last part of the path, "layout" if it has none."""
@@ -92,5 +96,9 @@ class LayoutPlace:
     @property
     def without_directory(self) -> str:
         """The text of the place with its name instead of its path."""
-        tag, digest = f":{self.tag}" if self.tag else "", f"@{self.digest}" if self.digest else ""
-        return f"{_LAYOUT}{self.name}{tag}{digest}"
+        return f"{_LAYOUT}{self.name}{self._suffix}"
+
+    @property
+    def _suffix(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        return tag + (f"@{self.digest}" if self.digest else "")

@@ -267,6 +267,8 @@ def test_an_image_without_a_name_has_no_place_for_signatures(app: InMemoryApp) -
 
     with pytest.raises(UsageError, match="has no name"):
         _sign(app, f"store:{built.target.digest}")
+    with pytest.raises(UsageError, match=r"^oci:layout:1 has no place"):
+        _sign(app, "oci:layout:1")
 
 
 @pytest.mark.parametrize("form", list(SignatureForm))
