@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from img.domain.dataclass import dataclass
 from img.domain.graph.codec import Json, encode_operation
@@ -115,7 +115,21 @@ def kept_operation(operation: Operation, arguments: Collection[str] = ()) -> dic
     for name in ("url", "remote"):
         if isinstance(text := encoded.get(name), str):
             encoded[name] = redacted(text)
-    return encoded
+    return with_heredocs(encoded, redacted)
+
+
+def with_heredocs(operation: Mapping[str, Json], shown: Callable[[str], str]) -> dict[str, Json]:
+    """Return an encoded operation with ``shown`` applied to the contents of its heredocs."""
+    made = dict(operation)
+    for name in ("inline", "files"):
+        if isinstance(files := made.get(name), list):
+            made[name] = [
+                {**each, "content": shown(str(each.get("content", "")))}
+                if isinstance(each, dict)
+                else each
+                for each in files
+            ]
+    return made
 
 
 def _is_secret(name: str, value: str) -> bool:

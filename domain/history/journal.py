@@ -7,7 +7,7 @@ then. ``entry_of`` and the functions beside it write entries; record.py reads th
 from collections.abc import Mapping
 
 from img.domain.graph.codec import Json
-from img.domain.history.facts import StepFacts, redacted, without_secrets
+from img.domain.history.facts import StepFacts, redacted, with_heredocs, without_secrets
 from img.domain.oci.chain import Layer
 from img.domain.oci.descriptor import Descriptor
 from img.domain.progress import (
@@ -120,7 +120,8 @@ def without(hidden: Mapping[str, str], entry: JournalEntry) -> JournalEntry:
     operation = entry.get("operation")
     told = _told(hidden, entry)
     if isinstance(operation, dict):
-        told["operation"] = {**operation, **_told(hidden, operation)}
+        heredocs = with_heredocs(operation, lambda text: _replaced(hidden, text))
+        told["operation"] = {**heredocs, **_told(hidden, operation)}
     return {**entry, **told}
 
 

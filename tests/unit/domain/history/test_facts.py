@@ -1,8 +1,11 @@
-"""Names of variables that hold secrets."""
+"""Secrets that records must not have."""
 
 import pytest
 
-from img.domain.history.facts import is_secret_name
+from img.domain.filesystem.file_name import FileName
+from img.domain.graph.operations import CopyFiles, Exec, InlineFile, Operation
+from img.domain.history.facts import is_secret_name, kept_operation
+from img.domain.history.journal import JournalEntry, without
 
 
 @pytest.mark.parametrize(
@@ -18,3 +21,18 @@ def test_names_of_secrets(name: str) -> None:
 )
 def test_other_names(name: str) -> None:
     assert not is_secret_name(name)
+
+
+def test_secrets_in_heredocs_are_not_kept() -> None:
+    file = InlineFile(name=FileName("f"), content="pw=hunter2 https://me:pw@h/\n")
+    operations: tuple[Operation, ...] = (
+        CopyFiles(sources=(), inline=(file,), destination="/"),
+        Exec(argv=("sh",), files=(file,)),
+    )
+    for operation in operations:
+        entry: JournalEntry = {"e": "solved", "operation": kept_operation(operation)}
+
+        text = str(without({"hunter2": "hidden:1"}, entry))
+
+        assert "pw=hidden:1 https://xxxxx:xxxxx@h/" in text
+        assert "hunter2" not in text
