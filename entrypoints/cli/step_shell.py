@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import typer
 
 from img.domain.errors import ImgError, UsageError
+from img.entrypoints.cli.output import say
 
 if TYPE_CHECKING:
     from img.application.usecases.debug_step import OtherSettings
@@ -75,13 +76,11 @@ def shell_on_failure(container: "Container") -> Iterator[None]:
 
 def _announce(record: "BuildRecord", step: "StepRecord", *, before: bool) -> None:
     """Tell which files the shell shows, and that they are discarded."""
-    from img.entrypoints.cli.history_views import shown_bytes
-
-    name = shown_bytes(step.name.encode("utf-8", "replace")).decode("utf-8", "replace")
     when = "before" if before else "after"
-    typer.echo(
-        f"{when} {name} of build {record.id}; changes are discarded; `exit` or Ctrl-D to leave",
-        err=True,
+    say(
+        f"{when} {step.name} of build {record.id};"
+        " changes are discarded; `exit` or Ctrl-D to leave",
+        error=True,
     )
 
 

@@ -9,15 +9,16 @@ import pkgutil
 from contextlib import suppress
 from importlib import import_module
 
-_OF_EXTRAS = ("img.entrypoints.cli.explorer",)  # the package of the extra need not be there
-
 
 def warm_up() -> None:
     """Import all modules of img, and prepare its data classes."""
     for name in ("img.domain", "img.application", "img.adapters", "img.entrypoints"):
         for module in pkgutil.walk_packages(import_module(name).__path__, f"{name}."):
-            if module.name not in _OF_EXTRAS:
+            try:
                 import_module(module.name)
+            except ModuleNotFoundError as error:  # the package of an extra need not be there
+                if (error.name or "img").partition(".")[0] == "img":
+                    raise
     with suppress(ImportError):
         _prepare_data_classes()
     gc.freeze()
