@@ -37,7 +37,7 @@ class PolicyGuard(SourceGuard):
 
     def named_image(self, text: str, reference: ImageReference | None) -> ImageReference | None:
         name = text if "://" in text else f"{_IMAGE}{text if reference is None else reference}"
-        found = evaluated(self.sources, Source(name)).identifier
+        found = self._evaluated(Source(name)).identifier
         if found == name:
             return reference
         if not found.startswith(_IMAGE) or reference is None:
@@ -59,6 +59,7 @@ class PolicyGuard(SourceGuard):
     def download(self, operation: FetchUrl, pins: Pins) -> FetchUrl:
         given = {} if operation.checksum is None else {_HTTP_CHECKSUM: str(operation.checksum)}
         found = self._evaluated(Source(operation.url, given))
+        self._refuse_climbing(found.identifier)
         if not found.identifier.startswith(_WEB):
             raise _no_conversion(operation.url, found.identifier)
         checksum = _checksum_of(found.attributes) or operation.checksum
@@ -72,6 +73,7 @@ class PolicyGuard(SourceGuard):
         name = git_identifier(operation)
         given = {"git.fullurl": operation.remote, _GIT_CHECKSUM: operation.checksum}
         found = self._evaluated(Source(name, given))
+        self._refuse_climbing(found.identifier)
         if found.identifier != name:
             changed = with_git_identifier(operation, found.identifier)
             if changed is None:
@@ -92,18 +94,18 @@ class PolicyGuard(SourceGuard):
     def _evaluated(self, source: Source) -> Source:
         """Return the source to use. Its plain spelling has to be allowed too."""
         found = evaluated(self.sources, source)
-        if self.sources:
-            shown = redact_credentials(found.identifier)
-            if climbs(found.identifier):
-                raise PolicyViolated(
-                    "source policy",
-                    f"{shown} has . or .. in its path",
-                    hint="write the path that it means",
-                )
-            plain = plain_name(found.identifier)
-            if plain != found.identifier:
-                evaluated(self.sources, Source(plain, found.attributes))
+        plain = plain_name(found.identifier)
+        if plain != found.identifier:
+            evaluated(self.sources, Source(plain, found.attributes))
         return found
+
+    def _refuse_climbing(self, identifier: str) -> None:
+        if self.sources and climbs(identifier):
+            raise PolicyViolated(
+                "source policy",
+                f"{redact_credentials(identifier)} has . or .. in its path",
+                hint="write the path that it means",
+            )
 
     def _check_download(self, name: str, *, pinned: bool) -> None:
         for policy in self.rules:

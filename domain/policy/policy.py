@@ -11,6 +11,7 @@ from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.filesystem.entry import FILE, Entry
 from img.domain.go.quantities import BadQuantity, parse_byte_size
+from img.domain.policy.plain_name import plain_image_name
 from img.domain.policy.violation import PolicyViolated
 from img.domain.reference import DEFAULT_DOMAIN, ImageReference
 
@@ -106,6 +107,7 @@ class Policy:
         if reference is not None:  # also without digest and tag, which an author could add
             tagged = f"{reference.repository}:{reference.tag}" if reference.tag else ""
             names = [str(reference), tagged, reference.repository]
+            names += map(plain_image_name, names[:])
         return [each for each in self.signed if each.covers(names)]
 
     def check_size(self, size: int) -> None:

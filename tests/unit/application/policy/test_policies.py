@@ -320,12 +320,14 @@ def test_a_base_that_is_too_large_is_shown_by_its_line(app: InMemoryApp) -> None
         ("https://ok.example/a/%2e%2E/b", "has . or .. in its path"),
         ("https://ok.example/a/../../a.example/c.git", "has . or .. in its path"),
         ("https://G.example:443/a.git", "git://g.example/a.git is denied"),
+        ("R.example:443/base:1", "docker-image://r.example/base:1 is denied"),
     ],
 )
-def test_other_spellings_of_a_denied_url_are_refused(
+def test_other_spellings_of_a_denied_source_are_refused(
     app: InMemoryApp, source: str, says: str
 ) -> None:
-    denied = ["https://a.example/*", "git://g.example/*"]
+    denied = ["https://a.example/*", "git://g.example/*", "docker-image://r.example/*"]
     _with(app, "", *({"action": "DENY", "selector": {"identifier": each}} for each in denied))
 
-    assert says in _refused(app, f"FROM scratch\nADD {source} /\n").message
+    instruction = f"ADD {source} /" if "://" in source else f"COPY --from={source} /a /"
+    assert says in _refused(app, f"FROM scratch\n{instruction}\n").message

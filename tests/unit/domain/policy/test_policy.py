@@ -96,6 +96,11 @@ def test_signed_images_are_chosen_by_name() -> None:
     of_one = _policy('[[signed]]\nimages = ["r.example/a", "r.example/b:1"]\nkey = "/a.pub"')
     for name in ("a", "a:1", f"a:1@{_DIGEST}", f"a@{_DIGEST}", "b:1", f"b:1@{_DIGEST}"):
         assert of_one.keys_for(ImageReference.parse(f"r.example/{name}"), name), name
+    for name in ("R.example/a", "r.example:443/a:1"):
+        assert of_one.keys_for(ImageReference.parse(name), name), name
+    of_hub = _policy('[[signed]]\nimages = ["docker.io/*"]\nkey = "/a.pub"')
+    for name in ("registry-1.docker.io/library/a", "DOCKER.IO:443/library/a"):
+        assert of_hub.keys_for(ImageReference.parse(name), name), name
     for name in ("ab", "b:2", "c/a"):
         assert not of_one.keys_for(ImageReference.parse(f"r.example/{name}"), name), name
     assert [each.keys for each in policy.keys_for(None, "sha256:1")] == [everywhere]
