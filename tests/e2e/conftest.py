@@ -54,7 +54,9 @@ def _install(place: Path) -> None:
     here = ("--no-deps", "--no-build-isolation")  # .venv has what the build needs
     shared_things.run(*pip, "wheel", "-q", *here, "-w", place / "wheel", source)
     (wheel,) = (place / "wheel").glob("*.whl")
-    shared_things.run(*pip, "--python", python, "install", "-q", f"{wheel}[cloud,compose,otel,tui]")
+    shared_things.run(
+        *pip, "--python", python, "install", "-q", f"{wheel}[cloud,compose,otel,sign,tui]"
+    )
     shared_things.run("chmod", "-R", "a+rX", place)
 
 
