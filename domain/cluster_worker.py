@@ -7,6 +7,9 @@ from img.domain.platform import Platform
 FACTS = "img"
 """The name of the facts among those that a worker tells its scheduler."""
 
+STEP = "img step"
+"""The resource that each step takes: other workers of the same scheduler have none."""
+
 NATIVE, RUNS = "native ", "runs "
 """The beginnings of the names of resources; a platform follows."""
 
@@ -35,10 +38,12 @@ def resources_of(
 ) -> Mapping[str, float]:
     """Return the resources of a worker for ``slots`` steps at a time, with ``memory`` in bytes.
 
-    A step for a platform takes one ``runs``, and one ``native`` if any worker has that.
+    A step takes one ``STEP``, and for a platform one ``runs``, and one ``native`` if any worker has
+    that.
     """
     natives = tuple(natives)
     return {
+        STEP: slots,
         **{native(platform): slots for platform in natives},
         **{runs(platform): slots for platform in (*natives, *emulated)},
         "memory": memory,

@@ -26,7 +26,7 @@ from img.application.ports.cluster import (
     WorkerGone,
 )
 from img.application.ports.executor import Cancellation
-from img.domain.cluster_worker import NATIVE, RUNS, native, runs
+from img.domain.cluster_worker import NATIVE, RUNS, STEP, native, runs
 from img.domain.dataclass import dataclass
 from img.domain.graph.operations import CopyFiles, Exec
 from img.domain.graph.task import VertexAnswer, VertexTask
@@ -218,7 +218,11 @@ class DaskCluster(Cluster):
 
     def _refresh(self) -> None:
         found = self._client.sync(self._client.scheduler.identity, n_workers=-1)
-        self._facts = [_facts(address, each) for address, each in found["workers"].items()]
+        self._facts = [
+            _facts(address, each)
+            for address, each in found["workers"].items()
+            if STEP in (each.get("resources") or ())
+        ]
 
 
 def _connected(address: str, ca: str, cert: str, key: str, timeout_s: float) -> Any:
@@ -264,11 +268,11 @@ def _with(resources: Sequence[str], beginning: str) -> frozenset[str]:
     )
 
 
-def _resources(task: VertexTask, placement: Placement) -> dict[str, float] | None:
+def _resources(task: VertexTask, placement: Placement) -> dict[str, float]:
     """Return the resources that a task takes: one step of a worker with the platform."""
     if task.platform is None:
-        return None
-    taken = {runs(task.platform): 1.0}
+        return {STEP: 1.0}
+    taken = {STEP: 1.0, runs(task.platform): 1.0}
     return {**taken, native(task.platform): 1.0} if placement.native else taken
 
 

@@ -12,6 +12,7 @@ from img.adapters.cluster.dask import DaskCluster
 from img.adapters.cluster.scripted import ScriptedCluster, a_worker
 from img.adapters.cluster_launcher.certificates import Certificates
 from img.application.ports.cluster import Cluster, ClusterError, Placement
+from img.domain.cluster_worker import STEP
 from img.testing.cluster import AMD64, ARM64, ClusterContract, Watched, perform
 from img.testing.vertex_workers import SECRET, a_task
 from tests.support.cluster import dask_in_process
@@ -25,8 +26,9 @@ def certificates() -> Certificates:
 @pytest.fixture(scope="module")
 def scheduler(certificates: Certificates) -> Iterator[str]:
     workers = {
-        "a": {f"native {AMD64}": 2.0, f"runs {AMD64}": 2.0},
-        "b": {f"native {ARM64}": 2.0, f"runs {ARM64}": 2.0},
+        "of-others": {},
+        "a": {STEP: 2.0, f"native {AMD64}": 2.0, f"runs {AMD64}": 2.0},
+        "b": {STEP: 2.0, f"native {ARM64}": 2.0, f"runs {ARM64}": 2.0},
     }
     with dask_in_process(perform, workers, certificates.security(), slots=2) as address:
         yield address
@@ -66,6 +68,16 @@ def test_a_worker_with_another_version_is_named(scheduler: str, certificates: Ce
 
     assert watch.workers == []
     other.close()
+
+
+def test_workers_of_other_programs_get_no_steps(dask: DaskCluster) -> None:
+    watch = Watched()
+    assert {each.name for each in dask.workers()} == {"a", "b"}
+
+    for _ in range(4):
+        dask.run(a_task("make"), Placement(), watch, Event())
+
+    assert set(watch.workers) <= {each.address for each in dask.workers()}
 
 
 def test_a_scheduler_that_is_not_there_is_named() -> None:
