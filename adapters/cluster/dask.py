@@ -13,6 +13,7 @@ import dask
 
 from img import __version__
 from img.adapters.cluster import codec
+from img.adapters.cluster.code_version import code_version
 from img.application.cancellation import StepCanceled
 from img.application.ports.cluster import (
     Cluster,
@@ -64,17 +65,18 @@ class DaskCluster(Cluster):
         ca: str = "",
         cert: str = "",
         key: str = "",
-        version: str = __version__,
+        version: str = "",
         connect_s: float = _CONNECT_S,
         patience_s: float = _PATIENCE_S,
     ) -> None:
         """Connect, for ``tls://`` with these certificates or those of Dask's configuration.
 
-        Raises ClusterError.
+        Workers of another ``version`` refuse tasks ("": the version of this code). Raises
+        ClusterError.
         """
         self._address = address
         self._dashboard = dashboard
-        self._version = version
+        self._version = version or code_version()
         self._patience_s = patience_s
         self._running: dict[str, _Running] = {}
         self._closed = threading.Event()

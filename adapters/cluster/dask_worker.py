@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 
 from distributed import Worker, get_worker
 
-from img import __version__
 from img.adapters.cluster import codec
+from img.adapters.cluster.code_version import code_version
 from img.adapters.cluster.vertex_server import VertexServer
 from img.application.ports.cluster import ClusterError, OtherVersion
 
@@ -61,8 +61,8 @@ def run_task(version: str, task: str, topic: str, number: str, needs_secrets: bo
         state = worker.state.tasks.get(key)
         return state is None or state.state == "cancelled" or worker.status.name != "running"
 
-    if version != __version__:
-        error = OtherVersion(worker.address, __version__, version)
+    if version != code_version():
+        error = OtherVersion(worker.address, code_version(), version)
         tell(ANSWER, data=codec.encode_error(error).encode("ascii"))
         return
     tell(BEGUN)

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from img.adapters.cluster import codec
@@ -70,8 +71,9 @@ class _Server:
         running = list(self._tasks.values())
         for task in running:
             task.cancelled.set()
+        end_s = monotonic() + _PATIENCE_S
         for task in running:
-            task.join(_PATIENCE_S)
+            task.join(max(0.0, end_s - monotonic()))
 
     def send(self, event: Event) -> None:
         """Send an event. Without a worker it is dropped."""
