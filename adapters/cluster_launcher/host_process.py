@@ -70,6 +70,7 @@ class HostProcessLauncher(ClusterLauncher):
                         hint="set ca, cert and key in [cluster] of the settings file, or "
                         "IMG_CLUSTER_CA, IMG_CLUSTER_CERT and IMG_CLUSTER_KEY",
                     )
+                require_extra(f"--cluster {address}", started=False)
                 files = (settings.ca, settings.cert, settings.key) if tls else ("", "", "")
                 endpoint = ClusterEndpoint(
                     address=str(address), ca=files[0], cert=files[1], key=files[2]
@@ -87,9 +88,13 @@ class HostProcessLauncher(ClusterLauncher):
                     yield host.endpoint
 
 
-def require_extra(user: str, *, batch: bool = False) -> None:
-    """Raise MissingClusterExtra, which names ``user``, if a package is not installed."""
-    for package in ("distributed", "cryptography", *(("dask_jobqueue",) if batch else ())):
+def require_extra(user: str, *, batch: bool = False, started: bool = True) -> None:
+    """Raise MissingClusterExtra, which names ``user``, if a package is not installed.
+
+    A cluster that is ``started`` needs certificates, and one of a batch system its jobs.
+    """
+    more = ("cryptography",) if started else ()
+    for package in ("distributed", *more, *(("dask_jobqueue",) if batch else ())):
         if find_spec(package) is None:
             raise MissingClusterExtra(user, package.replace("_", "-"))
 

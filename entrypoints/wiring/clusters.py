@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from img.domain.errors import ImgError, UsageError
+from img.domain.errors import ImgError
 from img.domain.options.cluster_store import parse_cluster_store
 from img.entrypoints.lazy import lazy_imports
 from img.entrypoints.wiring.setup import Setup
@@ -32,7 +32,7 @@ def workers_of(setup: Setup, progress: ProgressSink) -> ClusterWorkers:
 def _shown(setup: Setup, progress: ProgressSink) -> Cluster:
     """Return the cluster of the settings; progress shows how it is started, and what it has.
 
-    Raises ClusterError, ClusterNotStarted, StepCanceled; UsageError if a package is missing.
+    Raises ClusterError, ClusterNotStarted, StepCanceled.
     """
     from img.adapters.http.interruptible import interruptible
     from img.application.cancellation import StepCanceled
@@ -60,20 +60,13 @@ def _close(cluster: Cluster) -> None:
 
 def _connected(choice: ClusterChoice) -> Cluster:
     endpoint = choice.start()
-    try:
-        return DaskCluster(
-            endpoint.address,
-            dashboard=endpoint.dashboard,
-            ca=endpoint.ca,
-            cert=endpoint.cert,
-            key=endpoint.key,
-        )
-    except ModuleNotFoundError as error:
-        if error.name not in ("dask", "distributed"):
-            raise
-        raise UsageError(
-            "--cluster needs the package distributed", hint="pip install 'img-builder[cluster]'"
-        ) from None
+    return DaskCluster(
+        endpoint.address,
+        dashboard=endpoint.dashboard,
+        ca=endpoint.ca,
+        cert=endpoint.cert,
+        key=endpoint.key,
+    )
 
 
 def use_of(setup: Setup, share: Callable[[], ShareLayers], layers: Layers) -> ClusterUse:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from img.application.ports.cluster_launcher import ClusterEndpoint
+from img.application.ports.cluster_launcher import ClusterEndpoint, MissingClusterExtra
 from img.domain.errors import UsageError
 from img.entrypoints.api.options import (
     BakeOptions,
@@ -121,3 +121,16 @@ def test_the_environment_names_what_the_command_line_does_not(
     assert given == ClusterOptions(cluster=ADDRESS, store="dir:/b", secrets=True)
     with ClusterOptions().chosen({"--memory": "1g"}) as alone:
         assert alone is None
+
+
+@pytest.mark.parametrize("cluster", [ADDRESS, "local:2", "slurm"])
+def test_a_package_that_is_missing_is_named_before_the_build(
+    cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("img.adapters.cluster_launcher.host_process.find_spec", lambda _name: None)
+
+    with (
+        pytest.raises(MissingClusterExtra, match=f"--cluster {cluster} needs the package distrib"),
+        chosen_cluster(cluster, f"dir:{tmp_path}", secrets=False, unsupported={}),
+    ):
+        pass
