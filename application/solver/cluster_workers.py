@@ -9,7 +9,6 @@ from img.application.cancellation import POLL_S, StepCanceled, pause
 from img.application.log import logger
 from img.application.ports.cluster import (
     Cluster,
-    ClusterError,
     LayersMissing,
     NoWorker,
     Placement,
@@ -47,7 +46,7 @@ class ClusterWorkers(VertexWorkers):
     def __init__(self, connect: Callable[[], Cluster], *, patience_s: float = _PATIENCE_S) -> None:
         self._connect = connect
         self._connected: Cluster | None = None
-        self._failure: ClusterError | None = None  # of the connection
+        self._failure: ImgError | None = None  # of the connection
         self._connecting = BoundedSemaphore()
         self._here = BoundedSemaphore(THREADS)  # steps in this process
         self._patience_s = patience_s
@@ -110,15 +109,14 @@ class ClusterWorkers(VertexWorkers):
         if self._connected is not None:
             return
         with _entered(self._connecting, cancelled):
-            if (failure := self._failure) is not None:
-                # Not the same object: callers add the names of their targets.
-                raise ClusterError(failure.message, hint=failure.hint)
+            if self._failure is not None:
+                raise self._failure
             try:
                 self._connected = self._connected or self._connect()
             except StepCanceled:
                 raise
             except ImgError as error:
-                self._failure = ClusterError(error.message, hint=error.hint)
+                self._failure = error
                 raise
 
     def _fit(self) -> Sequence[WorkerFacts]:
@@ -147,8 +145,7 @@ class ClusterWorkers(VertexWorkers):
             if able:
                 return able
             if not fit and self._unfit:
-                unfit = next(iter(self._unfit.values()))
-                raise WorkerUnfit(unfit.worker, unfit.cause)
+                raise next(iter(self._unfit.values()))
             if waited >= self._patience_s:
                 raise self._no_worker(task, fit)
             pause(_PAUSE_S)

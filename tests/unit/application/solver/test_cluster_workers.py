@@ -233,10 +233,8 @@ def test_a_cluster_that_does_not_start_fails_each_step_that_needs_it() -> None:
 
     workers = ClusterWorkers(connect)
     for _ in range(2):
-        with pytest.raises(ClusterError, match="no scheduler") as caught:
+        with pytest.raises(ClusterError, match="no scheduler"):
             workers.run(work("make"), Event())
-        assert caught.value.message == "no scheduler"
-        caught.value.message = "target a: no scheduler"  # as img bake does
     assert len(tried) == 1
 
 
