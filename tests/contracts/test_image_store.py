@@ -197,7 +197,10 @@ def test_documents_of_an_image_are_adopted_once_and_within_limits() -> None:
     assert adopted == [each.digest for each in targets[:8]]
 
 
-def test_a_shared_store_that_cannot_be_read_is_named_and_passed_over(tmp_path: Path) -> None:
+def test_a_shared_store_that_cannot_be_read_is_named_and_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("img.application.log._settings.configure", None)  # that of a command
     (tmp_path / "one").mkdir()
     (tmp_path / "one/oci-layout").write_bytes(LAYOUT_CONTENT)
     (tmp_path / "one/index.json").write_text("[")

@@ -122,26 +122,29 @@ def test_a_killed_img_leaves_the_terminal_as_it_was_also_if_its_step_ends_first(
     executor = executor_named("unshare")
     assert isinstance(executor, ForkServerExecutor)
     server = SmallForkServer()
+    kept: list[int] = []  # the master of the step's terminal: a hang-up would end the step
     try:
         with step_root("directory") as root, open(os.devnull, "wb") as output:
             process = in_env(argv=("/bin/sleep", "100"), terminal=TerminalSize())
             launch = executor.launcher.launch(process, root.root)
             channel = server.start(launch, output.fileno(), output.fileno(), user.device)
             with channel:
-                reports_of(channel, reports.Starting)
+                reports_of(channel, reports.Starting, kept)
                 terminal_modes.apply(user.device, terminal_modes.raw(former))
                 channel.send(b"kill")
-                reports_of(channel, reports.Ended)
+                reports_of(channel, reports.Ended, kept)
     finally:
         server.close()  # as at the end of the process that made it
         executor.close()
+        for descriptor in kept:
+            os.close(descriptor)
 
     assert user.echoes
 
 
-def reports_of(channel: socket.socket, last: type[reports.Report]) -> None:
-    """Read reports up to one of the class ``last``."""
-    while not isinstance(report := reports.receive(channel), last):
+def reports_of(channel: socket.socket, last: type[reports.Report], kept: list[int]) -> None:
+    """Read reports up to one of the class ``last``; ``kept`` gets the descriptors with them."""
+    while not isinstance(report := reports.receive(channel, kept), last):
         assert report is not None
 
 
