@@ -116,7 +116,8 @@ class Comparison:
             if their_digests.get(case.number) != digests.get(case.number):
                 lines = differences(case, image, others[case.number]) or ["another digest"]
                 found += [f"{name}, who is called BuildKit here: {line}" for line in lines]
-            elif isinstance(image, str) and image != others[case.number]:
+            # Of several stages that fail at the same time, any may be the first.
+            elif len(case.stages) == 1 and isinstance(image, str) and image != others[case.number]:
                 found.append(f"{name}: {others[case.number]}; root: {image}")
         for judge in self.judges:
             if (right := theirs[judge.name].get(case.number)) is not None:
