@@ -31,7 +31,7 @@ class JoinedSource(Source):
         words: list[str] = []
         entries: list[Entry] = [Entry("", DIRECTORY, 0o755)]
         for source, word in named:
-            for match in match_sources(source.tree(), [word]):
+            for match in match_sources(source.tree(), [word], in_context=source.is_context):
                 words.append(literal(self._add(source, match, str(len(words)), entries)))
         self.words: Sequence[str] = words
         self._tree = FileTree.of_files(entries)

@@ -40,6 +40,11 @@ class Source(Protocol):
         """Return a name of the source that later versions of it have too, None if there is none."""
         return None
 
+    @property
+    def is_context(self) -> bool:
+        """True for a build context."""
+        return False
+
     @abstractmethod
     def dated(self) -> bool:
         """Return whether the times of the files are part of their content."""
@@ -62,6 +67,10 @@ class ContextSource(Source):
     """A build context."""
 
     context: BuildContext
+
+    @property
+    def is_context(self) -> bool:
+        return True
 
     def tree(self) -> FileTree:
         return self.context.tree()

@@ -5,7 +5,7 @@ only the contents are copied; a link is followed if the source names it, and kep
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from img.domain.dataclass import dataclass
@@ -39,6 +39,7 @@ class CopyRules:
     sources: tuple[str, ...]  # relative to the source's root; with ``parents``, "/./" is the pivot
     destination: str  # absolute; ends in "/" or "/." if it must be a directory
     inline: tuple[InlineText, ...] = ()
+    in_context: bool = True  # the source is a build context, no stage
     parents: bool = False
     exclude: tuple[str, ...] = ()  # patterns as in .dockerignore, relative to each source
     owner: tuple[int, int] | None = None  # uid and gid of all entries; None keeps them
@@ -138,7 +139,7 @@ def select(
     and the conflicts of Target.
     """
     copier = _Copier(source, rules, destination, matching, archives or {})
-    for match in match_sources(source, rules.sources, rules.parents):
+    for match in _matches(source, rules):
         copier.copy(match, rules.destination)
     for text in rules.inline:
         copier.write(text)
@@ -152,9 +153,13 @@ def select_apart(source: FileTree, rules: CopyRules, *, matching: Matching) -> S
     directories no source hides another or conflicts with it. Raises SourceNotFound, TooManyLinks.
     """
     copier = _Copier(source, rules, None, matching, {})
-    for number, match in enumerate(match_sources(source, rules.sources, rules.parents)):
+    for number, match in enumerate(_matches(source, rules)):
         copier.copy(match, f"/{number}/")
     return copier.selection()
+
+
+def _matches(source: FileTree, rules: CopyRules) -> Iterator[SourceMatch]:
+    return match_sources(source, rules.sources, rules.parents, in_context=rules.in_context)
 
 
 class _Copier:

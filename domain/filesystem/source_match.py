@@ -20,7 +20,7 @@ class SourceNotFound(BuildError):
 
 
 class NoDirectory(BuildError):
-    """A file in a place where wildcards need a directory."""
+    """A file of a build context in a place where wildcards need a directory."""
 
     def __init__(self, path: str, word: str) -> None:
         super().__init__(f"/{path} is no directory: nothing in it can match {word}")
@@ -50,23 +50,24 @@ class SourceMatch(NamedTuple):
 
 
 def match_sources(
-    source: FileTree, words: Sequence[str], parents: bool = False
+    source: FileTree, words: Sequence[str], parents: bool = False, *, in_context: bool = True
 ) -> Iterator[SourceMatch]:
     """Yield the matches of ``words``, in their order; those of a wildcard are sorted by name.
 
     A wildcard in an existing directory may match nothing; a plain path must exist (fsutil,
-    copy/copy.go, resolveWildcards). Raises SourceNotFound, NoDirectory, BadSource,
-    TooManyLinks, ClosedDirectory.
+    copy/copy.go, resolveWildcards). A wildcard below a file matches nothing in a stage; in a build
+    context, where BuildKit lists that directory first, it is an error (fsutil, followlinks.go,
+    isNotFound). Raises SourceNotFound, NoDirectory, BadSource, TooManyLinks, ClosedDirectory.
     """
     for word in words:
         if parents:
-            yield from _match_with_parents(source, word)
+            yield from _match_with_parents(source, word, in_context)
         else:
-            yield from _match(source, word)
+            yield from _match(source, word, in_context)
 
 
-def _match(source: FileTree, word: str) -> Iterator[SourceMatch]:
-    paths_found, by_wildcard = _expand(source, word)
+def _match(source: FileTree, word: str, in_context: bool) -> Iterator[SourceMatch]:
+    paths_found, by_wildcard = _expand(source, word, in_context)
     for path in paths_found:
         resolved = find_source(source, path)
         if not _is_socket(source, resolved):
@@ -80,7 +81,7 @@ def _is_socket(source: FileTree, path: str) -> bool:
     return entry is not None and entry.kind == SOCKET
 
 
-def _match_with_parents(source: FileTree, word: str) -> Iterator[SourceMatch]:
+def _match_with_parents(source: FileTree, word: str, in_context: bool) -> Iterator[SourceMatch]:
     # The pivot "/./" separates the dropped part from the kept part (Dockerfile reference, "COPY
     # --parents"). Links below it are not followed.
     above, pivot, below = word.partition("/./")
@@ -90,7 +91,7 @@ def _match_with_parents(source: FileTree, word: str) -> Iterator[SourceMatch]:
     if not has_wildcards(start) and not has_wildcards(pattern):
         required = paths.clean(f"{start}/{pattern}")
     prefix = tuple(_plain_parts(pattern)) if pattern else ()
-    for path in _expand(source, start)[0]:
+    for path in _expand(source, start, in_context)[0]:
         yield SourceMatch(path, find_source(source, path), pattern, prefix, required)
 
 
@@ -101,11 +102,11 @@ def _plain_parts(pattern: str) -> Iterator[str]:
         yield part
 
 
-def _expand(source: FileTree, word: str) -> tuple[list[str], bool]:
+def _expand(source: FileTree, word: str, in_context: bool) -> tuple[list[str], bool]:
     """Return the matches of ``word``, and whether it has wildcards.
 
     Links are followed only in its part before the first wildcard. Raises SourceNotFound if that
-    part does not exist, NoDirectory if it is a file.
+    part does not exist, NoDirectory if it is a file of a build context.
     """
     path = paths.clean(word)
     parts = path.split("/")
@@ -119,7 +120,7 @@ def _expand(source: FileTree, word: str) -> tuple[list[str], bool]:
     except BadPattern as error:
         raise BadSource(f"{error} in {word}") from None
     start = find_source(source, "/".join(parts[:plain]))
-    if not source.is_directory(start):
+    if in_context and not source.is_directory(start):
         raise NoDirectory(start, word)
     return _match_parts(source, start, patterns), True
 

@@ -89,7 +89,7 @@ class CopyIntoLayer:
             source, operation = self._joined(operation, sources)
         else:
             source = self._source(sources[0]) if sources else NoSource()
-        rules = _rules(operation)
+        rules = _rules(operation, source)
         if operation.unpack:
             selected = select_apart(source.tree(), rules, matching=_matching)
         else:
@@ -320,7 +320,7 @@ class Copying:
             return self.selected.dated(self._now())
         return select(
             self.source.tree(),
-            _rules(self.operation, owner=owner, mtime=self._now()),
+            _rules(self.operation, self.source, owner=owner, mtime=self._now()),
             root,
             matching=_matching,
             archives=self._archives.members if self._archives else None,
@@ -332,7 +332,9 @@ class Copying:
         # Only files that the instruction names are looked into, not those inside a directory
         # (Dockerfile reference, "Adding local tar archives").
         archives = Archives(archive=self.parts.archive, scratch=self.parts.scratch)
-        matches = match_sources(self.source.tree(), self.operation.sources, False)
+        matches = match_sources(
+            self.source.tree(), self.operation.sources, in_context=self.source.is_context
+        )
         paths = {match.resolved: None for match in matches if self._unpacks(match.resolved)}
         archives.look_into(self.source, paths)
         return archives
@@ -404,12 +406,13 @@ def _has_content(item: Selected) -> bool:
 
 
 def _rules(
-    operation: CopyFiles, *, owner: tuple[int, int] | None = None, mtime: int = 0
+    operation: CopyFiles, source: Source, *, owner: tuple[int, int] | None = None, mtime: int = 0
 ) -> CopyRules:
     mode = parse_file_mode(operation.chmod) if operation.chmod else FileMode()
     return CopyRules(
         sources=operation.sources,
         destination=operation.destination,
+        in_context=source.is_context,
         inline=_texts(operation),
         parents=operation.parents,
         exclude=operation.exclude,

@@ -129,6 +129,14 @@ def test_a_stage_that_is_skipped_reads_a_changed_context_once() -> None:
     assert app.contexts.context.read == []
 
 
+def test_a_wildcard_below_a_file_of_a_stage_matches_nothing() -> None:
+    app = an_app()
+
+    built = app.build("FROM runtime\nCOPY --from=runtime /etc/passwd/* /etc/passwd /copy/\n")
+
+    assert app.files_of(built) == {"copy/passwd": PASSWD, "etc/passwd": PASSWD}
+
+
 def test_every_workspace_is_given_up() -> None:
     app = an_app()
 

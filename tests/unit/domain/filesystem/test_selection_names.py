@@ -98,9 +98,12 @@ def test_a_wildcard_below_a_directory_that_is_not_there_is_an_error(
 
 
 @pytest.mark.parametrize("word", ["f/*", "d/g/?", "l/*"])
-def test_a_wildcard_below_a_file_is_an_error(word: str) -> None:
+def test_a_wildcard_below_a_file_is_an_error_in_a_context_alone(word: str) -> None:
+    source = a_tree("f", "d/g", "l->f")
+
     with pytest.raises(NoDirectory, match="is no directory"):
-        copy(a_tree("f", "d/g", "l->f"), word, to="/x/")
+        copy(source, word, to="/x/")
+    assert shown(copy(source, word, "f", to="/x/", in_context=False)) == ["x/", "x/f <- f"]
 
 
 def test_the_error_says_which_directory_was_meant() -> None:
