@@ -19,19 +19,8 @@ from img.domain.oci.chain import Layer
 from img.domain.platform import Platform
 
 _SENT = {
-    *(
-        "argv",
-        "env",
-        "cwd",
-        "user",
-        "network",
-        "insecure",
-        "mounts",
-        "hosts",
-        "shm_size",
-        "ulimits",
-    ),
-    *("files", "hidden_env", "epoch", "hostname", "platform"),
+    *("argv", "env", "cwd", "user", "network", "insecure", "mounts", "hosts", "shm_size"),
+    *("ulimits", "files", "hidden_env", "epoch", "hostname", "platform"),
 }
 """The fields of a RUN that mean the same on each machine. Others keep a step here: what is new is
 not sent before somebody has looked at it."""
