@@ -43,7 +43,7 @@ def opened(text: str, registry: Registry | None = None) -> SharedBlobs:
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Callable[[str], SharedBlobs]]:
-    """Return a function that opens an empty store in a server, which is started once."""
+    """Return a function that opens an empty store in a server; that of buckets is started once."""
     addresses: dict[str, str] = {}
     with ExitStack() as started:
 
@@ -59,10 +59,10 @@ def servers() -> Iterator[Callable[[str], SharedBlobs]]:
                 return opened(f"s3://{given['bucket']}/{uuid4().hex}?{query}")
 
         def in_registry() -> SharedBlobs:
-            if "registry" not in addresses:
-                addresses["registry"] = started.enter_context(LoopbackRegistry()).address
+            # One for each store: it has the same blobs in all repositories.
+            address = started.enter_context(LoopbackRegistry()).address
             registry = OrasRegistry(credentials=MemoryCredentials())
-            return opened(f"registry:{addresses['registry']}/cluster/{uuid4().hex}", registry)
+            return opened(f"registry:{address}/cluster", registry)
 
         yield lambda kind: in_bucket() if kind == "s3" else in_registry()
 
