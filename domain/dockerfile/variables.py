@@ -58,7 +58,6 @@ class Quoting:
 
 
 PLAIN = Quoting()
-HEREDOC_BODY = Quoting(ignore_quotes=True)
 
 
 def expand(

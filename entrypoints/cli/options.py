@@ -196,9 +196,6 @@ AuthFile = Annotated[
     str,
     typer.Option("--authfile", help="Use this credentials file.", metavar="FILE"),
 ]
-Filter = Annotated[
-    str, typer.Option("--filter", "-f", help="Show lines that contain this text.", metavar="TEXT")
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -232,7 +232,13 @@ def test_a_step_that_two_stages_do_alike_is_done_anew_if_one_of_them_wants_that(
     [
         ("FROM $X", "base name ($X) should not be blank", 1),
         ("FROM a AS b\nCOPY --from=b x y", "circular dependency detected on stage: b", 2),
+        (
+            "FROM a AS b\nCOPY --from=c x y\nFROM a AS c\nCOPY --from=b x y",
+            "circular dependency detected on stage: c",
+            2,
+        ),
         ("FROM a AS b\nCOPY --from=7 x y", "invalid stage index 7", 2),
+        ("FROM a\nCOPY --from=$b x y", "variable expansion is not supported for --from", 2),
         ("FROM a AS b_\nFROM b_", "invalid context name b_: invalid reference format", 1),
         ("FROM a\nFROM a AS b.-c", "invalid context name b.-c: invalid reference format", 2),
         (f"FROM a AS {'d' * 64}", "cannot specify 64-byte hexadecimal strings", 1),
@@ -249,6 +255,13 @@ def test_what_no_stage_can_be_built_from_is_refused_at_its_line(
         plan_of(text)
     assert message in refusal.value.message
     assert refusal.value.lines == (line, line)
+
+
+def test_of_two_stages_of_one_name_the_nearest_above_is_meant() -> None:
+    plan = plan_of("FROM a AS x\nRUN one\nFROM b AS x\nRUN two\nFROM x\nCOPY --from=x /f /")
+
+    made = [v.operation.argv[-1] for v in plan.graph.vertices if isinstance(v.operation, Exec)]
+    assert made == ["two"]
 
 
 def test_a_chain_of_many_stages_is_no_trouble() -> None:
