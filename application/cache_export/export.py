@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from img.application.log import logger
-from img.application.ports.blob_store import BlobStore
+from img.application.ports.blob_store import BlobStore, store_document
 from img.application.ports.image_layout import LayoutWriter
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry
@@ -194,9 +194,7 @@ class ExportCache:
         if target.compression is not None:
             results = results.with_layers(self.recompress(results.layers, target.compression))
         cache = self._cache_of(results)
-        content = encode_cache(cache)
-        config = Descriptor(media_type=CACHE_CONFIG, digest=Digest.of(content), size=len(content))
-        self.transfer.store(content, config)
+        config = store_document(self.blobs, encode_cache(cache), CACHE_CONFIG)
         manifest = _manifest(config, results.layers, docker=target.docker_types)
         match target.place:
             case RegistryCache(reference=reference):

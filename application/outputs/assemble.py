@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from img.application.log import logger
-from img.application.ports.blob_store import BlobStore
+from img.application.ports.blob_store import BlobStore, store_document
 from img.application.ports.cache_store import CacheRecord
 from img.application.ports.clock import Clock
 from img.application.solver.lookup import Lookup
@@ -102,11 +102,12 @@ class Assemble:
             latest = None if epoch is None else created
             inline = inline.rewritten(dict(zip(was, now, strict=True)), contents, latest)
             config = replace(config, unknown={**config.unknown, INLINE_FIELD: cache_object(inline)})
-        manifest = _manifest(layers, self._stored(encode_config(config), OCI_CONFIG), form)
+        stored = store_document(self.blobs, encode_config(config), OCI_CONFIG)
+        manifest = _manifest(layers, stored, form)
         manifest = replace(
             manifest, annotations=_annotations(form, AnnotationPlace.MANIFEST, config)
         )
-        target = self._stored(encode_manifest(manifest), manifest.media_type)
+        target = store_document(self.blobs, encode_manifest(manifest), manifest.media_type)
         target = replace(
             target, annotations=_annotations(form, AnnotationPlace.MANIFEST_DESCRIPTOR, config)
         )
@@ -131,7 +132,7 @@ class Assemble:
             media_type=OCI_INDEX if form.oci_types else DOCKER_MANIFEST_LIST,
             annotations=annotations_at(form.annotations, AnnotationPlace.INDEX),
         )
-        target = self._stored(encode_index(index), index.media_type)
+        target = store_document(self.blobs, encode_index(index), index.media_type)
         place = AnnotationPlace.INDEX_DESCRIPTOR
         return replace(target, annotations=annotations_at(form.annotations, place))
 
@@ -152,17 +153,6 @@ class Assemble:
         return ExportedRecord(
             keys=(key,), diff_id=None, created=record.created, description=record.description
         )
-
-    def _stored(self, content: bytes, media_type: str) -> Descriptor:
-        digest = Digest.of(content)
-        if self.blobs.size(digest) is None:
-            writer = self.blobs.writer()
-            try:
-                writer.write(content)
-                writer.commit(digest)
-            finally:
-                writer.abort()
-        return Descriptor(media_type=media_type, digest=digest, size=len(content))
 
 
 def _config(plan: Plan, layers: Sequence[Layer]) -> ImageConfig:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from img.application.outputs.solved import Solved
-from img.application.ports.blob_store import BlobStore
+from img.application.ports.blob_store import BlobStore, store_document
 from img.application.transfer.catalog import Image
 from img.domain.attestations.account import Account
 from img.domain.attestations.image_names import purl_of_image
@@ -23,7 +23,6 @@ from img.domain.attestations.storage import (
 )
 from img.domain.attestations.wanted import MIN, AttestationsWanted, ProvenanceWanted
 from img.domain.dataclass import dataclass
-from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.codec import encode_manifest
 from img.domain.oci.descriptor import Descriptor
@@ -93,19 +92,16 @@ class Attest:
         layers = []
         for statement in statements:
             content = statement.encoded(subjects)
-            layers.append(statement_layer(content, statement.predicate_type))
-            self._store(content)
+            layer = statement_layer(content, statement.predicate_type)
+            layers.append(layer)
+            store_document(self.blobs, content, layer.media_type)
         if artifact:
-            self._store(EMPTY)
+            self._store_empty()
             manifest = attestation_manifest(image.target, layers)
         else:
-            config = old_config(layers)
-            self._store(config)
-            descriptor = Descriptor(
-                media_type=media_types.OCI_CONFIG, digest=Digest.of(config), size=len(config)
-            )
-            manifest = old_manifest(descriptor, layers)
-        return index_entry(self._stored_manifest(manifest), image.target)
+            config = store_document(self.blobs, old_config(layers), media_types.OCI_CONFIG)
+            manifest = old_manifest(config, layers)
+        return index_entry(self._stored(manifest), image.target)
 
     def referrers(
         self, statements: Sequence[Statement], image: Image, names: Sequence[ImageReference]
@@ -114,7 +110,7 @@ class Attest:
 
         A bill of materials is stored as a plain document, as trivy and others look for it.
         """
-        self._store(EMPTY)
+        self._store_empty()
         return [self._referrer(each, image, subjects_of(image, names)) for each in statements]
 
     def _referrer(
@@ -122,34 +118,21 @@ class Attest:
     ) -> Descriptor:
         if statement.predicate_type == SPDX_TYPE:
             content = go_json(statement.predicate).encode()
-            layer = Descriptor(
-                media_type=SPDX_DOCUMENT, digest=Digest.of(content), size=len(content)
-            )
+            layer = store_document(self.blobs, content, SPDX_DOCUMENT)
         else:
             content = statement.encoded(subjects)
             layer = statement_layer(content, statement.predicate_type)
-        self._store(content)
+            store_document(self.blobs, content, layer.media_type)
         annotations = {PREDICATE_TYPE: statement.predicate_type}
         manifest = referrer_manifest(image.target, layer, layer.media_type, annotations)
-        stored = self._stored_manifest(manifest)
+        stored = self._stored(manifest)
         return replace(stored, artifact_type=manifest.artifact_type, annotations=annotations)
 
-    def _stored_manifest(self, manifest: Manifest) -> Descriptor:
-        content = encode_manifest(manifest)
-        self._store(content)
-        return Descriptor(
-            media_type=manifest.media_type, digest=Digest.of(content), size=len(content)
-        )
+    def _stored(self, manifest: Manifest) -> Descriptor:
+        return store_document(self.blobs, encode_manifest(manifest), manifest.media_type)
 
-    def _store(self, content: bytes) -> None:
-        digest = Digest.of(content)
-        if self.blobs.size(digest) is None:
-            writer = self.blobs.writer()
-            try:
-                writer.write(content)
-                writer.commit(digest)
-            finally:
-                writer.abort()
+    def _store_empty(self) -> None:
+        store_document(self.blobs, EMPTY, media_types.OCI_EMPTY)
 
 
 def subjects_of(image: Image, names: Sequence[ImageReference]) -> Sequence[Subject]:

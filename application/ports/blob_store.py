@@ -8,6 +8,7 @@ from typing import BinaryIO, Protocol, runtime_checkable
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError, NotFoundError, StateError
+from img.domain.oci.descriptor import Descriptor
 
 
 class BlobNotFound(NotFoundError):
@@ -146,6 +147,19 @@ class BlobStore(Protocol):
     @abstractmethod
     def remove(self, digest: Digest) -> None:
         """Delete the blob if it is stored. Open readers can read on."""
+
+
+def store_document(blobs: BlobStore, content: bytes, media_type: str) -> Descriptor:
+    """Store ``content``, unless it is there, and return its descriptor. Raises StoreFull."""
+    digest = Digest.of(content)
+    if blobs.size(digest) is None:
+        writer = blobs.writer()
+        try:
+            writer.write(content)
+            writer.commit(digest)
+        finally:
+            writer.abort()
+    return Descriptor(media_type=media_type, digest=digest, size=len(content))
 
 
 class _Fresh(IncomingBlob):

@@ -3,13 +3,13 @@
 from base64 import b64encode
 from datetime import UTC
 
+from img.application.ports.blob_store import store_document
 from img.application.ports.clock import Clock
 from img.application.ports.image_store import ImageNotFound, ImageStore
 from img.application.ports.signing_keys import Signer
 from img.application.signatures.find import FindSignatures
 from img.application.transfer.publish import PublishImage
 from img.domain.dataclass import dataclass
-from img.domain.digest import Digest
 from img.domain.errors import ImgError, UsageError
 from img.domain.oci import media_types
 from img.domain.oci.codec import encode_manifest
@@ -165,12 +165,7 @@ class KeepSignatures:
 
     def _written(self, manifest: Manifest, config: Blob, layer: Blob) -> Descriptor:
         """Store the documents of a signature and return its manifest."""
-        store = self.find.transfer.store
+        blobs = self.find.transfer.blobs
         for blob in (layer, config):
-            store(blob.content, blob.descriptor)
-        content = encode_manifest(manifest)
-        target = Descriptor(
-            media_type=media_types.OCI_MANIFEST, digest=Digest.of(content), size=len(content)
-        )
-        store(content, target)
-        return target
+            store_document(blobs, blob.content, blob.descriptor.media_type)
+        return store_document(blobs, encode_manifest(manifest), media_types.OCI_MANIFEST)

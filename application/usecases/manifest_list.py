@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
+from img.application.ports.blob_store import store_document
 from img.application.ports.clock import Clock
 from img.application.ports.image_store import ImageNotFound, ImageStore
 from img.application.ports.state_lock import StateLock
@@ -11,7 +12,6 @@ from img.application.transfer.blobs import Transfer
 from img.application.transfer.catalog import Catalog
 from img.application.transfer.gather_image import GatherImage, OpenFile
 from img.domain.dataclass import dataclass
-from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.image_name import ImageName
 from img.domain.image_place import ImagePlace, RegistryPlace, StoredPlace
@@ -154,11 +154,7 @@ class EditManifestList:
         yield replace(target, platform=decode_config(self.catalog.read(config)).platform)
 
     def _stored(self, name: ImageReference, index: Index) -> Descriptor:
-        content = encode_index(index)
-        target = Descriptor(
-            media_type=index.media_type, digest=Digest.of(content), size=len(content)
-        )
-        self.transfer.store(content, target)
+        target = store_document(self.transfer.blobs, encode_index(index), index.media_type)
         self.images.put(name, target, self.clock.now())
         return target
 
