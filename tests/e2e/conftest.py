@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from tests.support.host.machine import (
     lacking,
     mounts_naming,
     need_root,
+    new_directory,
     processes_naming,
     program,
     this_account,
@@ -84,8 +84,7 @@ def user() -> Account:
 @pytest.fixture
 def workplace() -> Iterator[Path]:
     """Return a directory on tmpfs for one test; what still runs there in the end is a fault."""
-    place = Path(tempfile.mkdtemp(prefix="e2e-", dir=shared_things.directory()))
-    place.chmod(0o755)
+    place = new_directory("e2e", shared_things.directory())
     yield place
     left = _left(str(place))
     kill_processes_naming(str(place))

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +21,14 @@ from tests.matrix.pods import RESTRICTED
 from tests.matrix.table import Builds, Differs, Environment, Fails, MayDiffer, Refuses, cases
 from tests.support.host import shared_things
 from tests.support.host.docker_daemon import DockerDaemon
-from tests.support.host.machine import REPOSITORY, Account, in_memory, need_root, program
+from tests.support.host.machine import (
+    REPOSITORY,
+    Account,
+    in_memory,
+    need_root,
+    new_directory,
+    program,
+)
 
 pytestmark = pytest.mark.userns
 
@@ -73,8 +79,7 @@ _PARTS = {
 @pytest.fixture
 def place() -> Iterator[Path]:
     """Return a directory in memory; its files may belong to any user."""
-    directory = Path(tempfile.mkdtemp(prefix="matrix-", dir=shared_things.directory()))
-    directory.chmod(0o755)
+    directory = new_directory("matrix", shared_things.directory())
     yield directory
     shutil.rmtree(directory)
 
@@ -118,7 +123,7 @@ def docker_with_user_namespaces(user: Account) -> Iterator[DockerDaemon]:
 @contextmanager
 def _daemon(remap: str = "") -> Iterator[DockerDaemon]:
     need_root()
-    base = Path(tempfile.mkdtemp(dir=in_memory(), prefix="img-matrix-"))
+    base = new_directory("img-matrix", in_memory())
     base.chmod(0o711)
     running = DockerDaemon(base, remap=remap)
     yield running

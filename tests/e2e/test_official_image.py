@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import tarfile
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import pytest
 from tests.support.host import shared_things
 from tests.support.host.docker_daemon import DockerDaemon
 from tests.support.host.img_command import Img
-from tests.support.host.machine import REPOSITORY, Account, in_memory, need_root
+from tests.support.host.machine import REPOSITORY, Account, in_memory, need_root, new_directory
 
 _EPOCH = "1700000000"
 _PYTHON = "3.11"  # of Debian 12, the base in these tests
@@ -72,7 +71,7 @@ class Built:
 
 @pytest.fixture(scope="module")
 def built(inputs: Path, installed: Path, user: Account) -> Iterator[Built]:
-    place = Path(tempfile.mkdtemp(prefix="official-", dir=shared_things.directory()))
+    place = new_directory("official", shared_things.directory())
     os.chown(place, user.uid, user.gid)
     img = Img(
         command=(installed / "img",),
@@ -100,7 +99,7 @@ def built(inputs: Path, installed: Path, user: Account) -> Iterator[Built]:
 @pytest.fixture(scope="module")
 def docker(built: Built) -> Iterator[DockerDaemon]:
     need_root()
-    base = Path(tempfile.mkdtemp(dir=in_memory(), prefix="img-official-"))
+    base = new_directory("img-official", in_memory())
     running = DockerDaemon(base)
     running.client("load", "--input", built.archive)
     yield running

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.host.docker_daemon import DockerDaemon
-from tests.support.host.machine import REPOSITORY, in_memory, need_root, program
+from tests.support.host.machine import REPOSITORY, in_memory, need_root, new_directory, program
 
 _DOCKERFILE = """\
 FROM scratch
@@ -29,7 +29,7 @@ RUN sleep 0 && (setsid sleep 1000 &) && mknod /srv/device c 1 3
 @pytest.fixture(scope="module")
 def docker() -> Iterator[DockerDaemon]:
     need_root()
-    base = Path(tempfile.mkdtemp(dir=in_memory(), prefix="img-docker-"))
+    base = new_directory("img-docker", in_memory())
     running = DockerDaemon(base)
     yield running
     running.close()

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
+from uuid import uuid4
 
 import pytest
 
@@ -83,6 +84,17 @@ def in_memory() -> Path:
         if not facts.f_flag & _UNFIT and facts.f_bavail * facts.f_frsize >= _ROOM:
             return shm
     return Path(tempfile.gettempdir())
+
+
+def new_directory(prefix: str, place: Path) -> Path:
+    """Make a directory of a new name in ``place``, open to all users; return its path.
+
+    buildah takes the path for the name of an image, so it has none of the underscores of tempfile.
+    """
+    made = place / f"{prefix}-{uuid4().hex[:8]}"
+    made.mkdir(mode=0o700)
+    made.chmod(0o755)
+    return made
 
 
 def this_account() -> Account:
