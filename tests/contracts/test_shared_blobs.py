@@ -194,6 +194,17 @@ def test_a_damaged_copy_of_this_user_is_replaced(tmp_path: Path) -> None:
         assert stream.read() == CONTENT
 
 
+def test_a_damaged_copy_of_another_user_is_not_deleted(tmp_path: Path) -> None:
+    need_root()
+    path = as_folder_of_another_user(tmp_path, CONTENT[:-1] + b"x")
+    os.chown(path, 65534, 65534)
+
+    with pytest.raises(BlobMismatch), opened(f"dir:{tmp_path}").open(BLOB, 0) as stream:
+        stream.read()
+
+    assert path.exists()
+
+
 def add_as(uid: int, directory: Path, content: bytes) -> int:
     """Add a blob as another user, in a process of its own; return the exit code."""
     pid = os.fork()

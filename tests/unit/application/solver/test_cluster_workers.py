@@ -21,7 +21,9 @@ from img.application.ports.cluster import (
     ClusterError,
     LayersMissing,
     NoWorker,
+    Placement,
     TaskWatch,
+    WorkerGone,
     WorkerUnfit,
 )
 from img.application.ports.executor import Cancellation
@@ -184,6 +186,26 @@ def test_steps_with_a_cache_mount_run_on_one_worker_in_each_build() -> None:
 
     assert len(found) == 1
     assert len(found.pop()) == 1
+
+
+def test_a_step_whose_workers_always_leave_is_given_up() -> None:
+    class Leaving(ScriptedCluster):
+        def run(
+            self,
+            task: VertexTask,
+            placement: Placement,
+            watch: TaskWatch,
+            cancelled: Cancellation,
+        ) -> VertexAnswer:
+            begun.append(task.name)
+            raise WorkerGone("tcp://a:1")
+
+    begun: list[str] = []
+    workers = ClusterWorkers(lambda: Leaving([a_worker("a", play, AMD64)]), patience_s=0)
+
+    with pytest.raises(WorkerGone):
+        workers.run(work("make"), Event())
+    assert len(begun) == 6
 
 
 def test_cache_mounts_move_when_their_worker_is_gone() -> None:

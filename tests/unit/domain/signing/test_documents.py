@@ -9,6 +9,7 @@ from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.fields import InvalidDocument
+from img.domain.signing.candidate import Asked, Candidate
 from img.domain.signing.claim import Claim
 from img.domain.signing.envelope import Envelope, pre_authentication, signature_in
 from img.domain.signing.places import SignatureForm, signature_blob, tag_of
@@ -184,3 +185,15 @@ def test_the_blob_of_a_signature_describes_itself() -> None:
         size=7,
         annotations={"dev.cosignproject.cosign/signature": "c2ln"},
     )
+
+
+def test_of_several_signatures_in_an_envelope_one_by_the_key_is_enough() -> None:
+    candidate = Candidate(
+        payload=_CLAIM,
+        signed=b"signed",
+        signatures=(b"by another key", b"by the key"),
+        is_statement=False,
+    )
+
+    assert candidate.problem(Asked(digest=_DIGEST), lambda _, each: each == b"by the key") == ""
+    assert candidate.problem(Asked(digest=_DIGEST), lambda _, each: each == b"by a third") != ""
