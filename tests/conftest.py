@@ -72,7 +72,13 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say what was skipped, and which command brings what the skipped tests need."""
+    """Name what failed once, and what was skipped with the command that brings what it needs."""
+    once = terminalreporter.stats.get("rerun", [])
+    if once:
+        terminalreporter.section("failed once, and were run again")
+        for report in once:
+            terminalreporter.write_line(f"{report.nodeid} ({report.when}):")
+            terminalreporter.write_line(str(report.longrepr)[-2000:])
     reports = terminalreporter.stats.get("skipped", [])
     lines = left_out.summary(_reason(report) for report in reports)
     if lines:
