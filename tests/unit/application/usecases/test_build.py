@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from img.adapters.snapshotter.memory import MemoryWorkspace
+from img.application.planning.plan_platforms import ForeignStep
 from img.application.planning.resolve import BaseUnavailable
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.secret_source import SecretNotFound
 from img.application.solver.steps.execute import ProcessFailed
-from img.application.usecases.build import ForeignStep
 from img.domain.errors import BuildError, DockerfileError, SourceError
 from img.domain.filesystem.entry import DIRECTORY
 from img.domain.oci import media_types

@@ -9,13 +9,13 @@ from dependency_injector import providers
 
 from img.adapters.cluster.scripted import ScriptedCluster, ScriptedWorker, a_worker
 from img.adapters.shared_blobs.memory import MemorySharedBlobs
+from img.application.planning.plan_platforms import ForeignStep
 from img.application.ports.blob_store import StoreFull
 from img.application.ports.cluster import NoWorker, TaskWatch
 from img.application.ports.executor import Cancellation
 from img.application.ports.shared_blobs import SharedBlobs, SharedBlobStores
 from img.application.solver.cluster_use import ClusterUse
 from img.application.solver.cluster_workers import ClusterWorkers
-from img.application.usecases.build import ForeignStep
 from img.application.usecases.solve_task import SolveTask
 from img.domain.dockerfile.instructions import MountType
 from img.domain.errors import BuildError
