@@ -232,9 +232,18 @@ class ClusterOptions:
 
     @classmethod
     def given(cls, *, cluster: str, cluster_store: str, cluster_secrets: bool) -> "ClusterOptions":
-        """Return the options; those that are not given are in the environment."""
+        """Return the options; those that are not given are in the environment.
+
+        Raises UsageError for options that would do nothing, as they name no cluster.
+        """
+        cluster = cluster or os.environ.get("IMG_CLUSTER", "")
+        if not cluster and (cluster_store or cluster_secrets):
+            raise UsageError(
+                f"{'--cluster-store' if cluster_store else '--cluster-secrets'} needs --cluster",
+                hint="name a cluster, such as --cluster local:2, or set IMG_CLUSTER",
+            )
         return cls(
-            cluster=cluster or os.environ.get("IMG_CLUSTER", ""),
+            cluster=cluster,
             store=cluster_store or os.environ.get("IMG_CLUSTER_STORE", ""),
             secrets=cluster_secrets,
         )

@@ -123,6 +123,30 @@ def test_the_environment_names_what_the_command_line_does_not(
         assert alone is None
 
 
+@pytest.mark.parametrize("option", ["--cluster-store=dir:/shared", "--cluster-secrets"])
+@pytest.mark.parametrize("command", ["build", "bake"])
+def test_an_option_of_clusters_without_a_cluster_is_refused(
+    option: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("IMG_CLUSTER", raising=False)
+    name = option.partition("=")[0]
+
+    with pytest.raises(UsageError, match=f"{name} needs --cluster"):
+        invoke([command, option, str(tmp_path)])
+
+
+def test_a_store_in_the_environment_is_for_builds_on_clusters_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("IMG_CLUSTER", raising=False)
+    monkeypatch.setenv("IMG_CLUSTER_STORE", "dir:/a")
+
+    given = ClusterOptions.given(cluster="", cluster_store="", cluster_secrets=False)
+
+    with given.chosen({"--memory": "1g"}) as alone:
+        assert alone is None
+
+
 @pytest.mark.parametrize("cluster", [ADDRESS, "local:2", "slurm"])
 def test_a_package_that_is_missing_is_named_before_the_build(
     cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
