@@ -1,5 +1,7 @@
 """``img cp``: files out of the root of a step of a recorded build, or out of an image."""
 
+from collections.abc import Callable
+
 from img.application.outputs.files import WriteFiles
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.state_lock import StateLock
@@ -11,6 +13,7 @@ from img.domain.dataclass import dataclass
 from img.domain.errors import NotFoundError, UsageError
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import BLOCK, CHARACTER, DIRECTORY, EntryKind
+from img.domain.history.record import BuildRecord
 from img.domain.history.selection import NoSuchBuild, is_selector
 from img.domain.history.step_root import layers_around
 from img.domain.image_name import ImageName
@@ -30,6 +33,10 @@ class NothingToCopy(NotFoundError):
         self.path = path
 
 
+def _reach_nothing(_record: BuildRecord) -> None:
+    """Do nothing: all layers are on this machine or in registries."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Root:
     """The root file system of a step or an image, and a name for messages."""
@@ -47,6 +54,7 @@ class CopyOut:
     catalog: Catalog
     files: WriteFiles
     lock: StateLock
+    reach: Callable[[BuildRecord], object] = _reach_nothing  # ReachRecordedStore
 
     def __call__(
         self,
@@ -104,6 +112,7 @@ class CopyOut:
         found = step_of(record, step) if step else record.failed
         if found is None:
             raise UsageError(f"no step of build {record.id} failed", hint="name a step")
+        self.reach(record)
         return _Root(found.name, layers_around(record, found, before=before))
 
     def _is_step(self, owner: str) -> bool:

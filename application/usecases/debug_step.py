@@ -1,6 +1,6 @@
 """``img debug``: a shell or another command where a step of a recorded build ran."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
@@ -62,6 +62,10 @@ class OtherSettings:
 _SAME = OtherSettings()
 
 
+def _reach_nothing(_record: BuildRecord) -> None:
+    """Do nothing: all layers are on this machine or in registries."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebugStep:
     """A shell or another command with the root and the settings of a step.
@@ -73,6 +77,7 @@ class DebugStep:
     execute: ExecuteProcess
     contexts: ContextSource
     volumes: HostVolumes
+    reach: Callable[[BuildRecord], object] = _reach_nothing  # ReachRecordedStore
 
     def __call__(
         self,
@@ -91,6 +96,7 @@ class DebugStep:
         changes that were kept. Raises UsageError if they were not, BuildError, LayerLost …
         """
         layers = layers_around(record, step, before=before)
+        self.reach(record)
         operation, inputs = self._operation(record, step)
         argv = tuple(argv) or self._shell(step, operation, layers)
         volumes = self._volumes(operation)

@@ -141,7 +141,7 @@ def bake(
         cluster=cluster,
         verify_base=tuple(each for each in verify_base or () if each),
         source_policy_file=source_policy_file,
-        recorded=given_options(ctx),
+        recorded={**given_options(ctx), **cluster.on_record()},
     )
     if code := run_bake(session, registries, asked):
         raise typer.Exit(code)

@@ -383,7 +383,11 @@ def build(
         with (
             entering_failure(container, on_fail),
             explaining(container, explain),
-            recorded(container, "build", {**given_options(ctx), "context": location}) as recorder,
+            recorded(
+                container,
+                "build",
+                {**given_options(ctx), **cluster.on_record(), "context": location},
+            ) as recorder,
         ):
             container.announce()
             results = ResultFiles(

@@ -248,6 +248,14 @@ class ClusterOptions:
             secrets=cluster_secrets,
         )
 
+    def on_record(self) -> dict[str, str]:
+        """Return the cluster and its store for the record of a build, by names of the API."""
+        if not self.cluster:
+            return {}
+        from img.domain.history.facts import redacted
+
+        return {"cluster": self.cluster, "cluster_store": redacted(self.store)}
+
     def chosen(
         self, unsupported: Mapping[str, object]
     ) -> "AbstractContextManager[ClusterChoice | None]":

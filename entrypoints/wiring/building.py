@@ -24,6 +24,7 @@ with lazy_imports(__name__):
     from img.adapters.vertex_workers.threads import ThreadWorkers
     from img.adapters.web.requests import RequestsWebFetcher
     from img.adapters.working_copy.git import GitWorkingCopies
+    from img.application.layers.recorded_store import ReachRecordedStore
     from img.application.layers.shared import ShareLayers
     from img.application.outputs.assemble import Assemble
     from img.application.outputs.check_results import CheckResults
@@ -461,11 +462,15 @@ class Building(Wiring):
             origins=storage.origins,
             lock=storage.lock,
         )
+        self.reach_recorded_store = providers.Factory(
+            lazy(ReachRecordedStore), self.share_layers.provider
+        )
         self.debug_step = providers.Factory(
             DebugStep,
             execute=self.execute,
             contexts=self.local_contexts,
             volumes=execution.volumes,
+            reach=self.reach_recorded_store,
         )
         self.lock_build = providers.Factory(
             LockBuild,

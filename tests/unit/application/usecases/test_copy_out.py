@@ -4,12 +4,15 @@ import io
 import os
 import stat
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from img.adapters.output_files.local import LocalOutputFiles
+from img.adapters.shared_blobs.directory import DirectorySharedBlobs
 from img.adapters.snapshotter.memory import MemoryWorkspace
+from img.application.ports.blob_store import BlobNotFound
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.output_files import OutputNotWritten
 from img.application.usecases.copy_out import NothingToCopy
@@ -17,6 +20,7 @@ from img.domain.copy_out import CopySource
 from img.domain.errors import ImgError, UsageError
 from img.domain.filesystem.entry import CHARACTER, DIRECTORY, FILE, SYMLINK, Entry
 from img.domain.history.selection import NoSuchBuild
+from img.domain.options.cluster_store import DirectoryStore
 from img.domain.platform import DefaultPlatform
 from img.entrypoints.cli.cp import destination_of
 from tests.support.in_memory_app import HERE, InMemoryApp
@@ -67,6 +71,26 @@ def copy(app: InMemoryApp, source: str, place: Path | str, **options: bool) -> l
 
 def names(directory: Path) -> list[str]:
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
+
+
+def test_layers_in_the_store_of_a_cluster_are_fetched(app: InMemoryApp, tmp_path: Path) -> None:
+    record = app.container.housekeeping.read_history().find("")
+    made = record.layers_of(record.instructions[2].vertex)
+    assert made is not None
+    (tmp_path / "store").mkdir()
+    store = DirectorySharedBlobs(DirectoryStore(f"{tmp_path}/store"))
+    with app.blobs.open(made[-1].descriptor.digest) as content:
+        store.add(made[-1].descriptor, content)
+    app.blobs.remove(made[-1].descriptor.digest)
+    reach = app.container.building.reach_recorded_store()
+
+    reach(replace(record, options={"cluster_store": f"dir:{tmp_path}/gone"}))
+    with pytest.raises(BlobNotFound):
+        copy(app, ":3:/out/result", tmp_path)
+    reach(replace(record, options={"cluster_store": f"dir:{tmp_path}/store"}))
+    copy(app, ":3:/out/result", tmp_path)
+
+    assert (tmp_path / "result").read_bytes() == b"result"
 
 
 def test_files_of_each_step_are_copied(app: InMemoryApp, tmp_path: Path) -> None:

@@ -64,6 +64,17 @@ def test_changes_of_the_command_are_discarded(app: InMemoryApp) -> None:
     assert files_at(app, record, record.failed, before=True) == {"bin/make", "a", "out"}
 
 
+def test_the_store_of_the_cluster_of_a_build_is_reached_first(app: InMemoryApp) -> None:
+    record = app.recorded(DOCKERFILE, {"a": b"a"})
+    reached: list[BuildRecord] = []
+    app.commands["look"] = lambda _root: None
+    run = app.container.building.debug_step(reach=reached.append)
+
+    run(record, record.instructions[2], ["look"], lambda *_: None)
+
+    assert reached == [record]
+
+
 def test_there_is_nothing_before_a_base_image(app: InMemoryApp) -> None:
     record = app.recorded(DOCKERFILE, {"a": b"a"})
     run = app.container.building.debug_step()
