@@ -1,12 +1,12 @@
 """Reading of a few files out of a layer of many members."""
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
-from typing import BinaryIO, cast
+from itertools import accumulate, groupby, pairwise
+from typing import BinaryIO
 
 from img.adapters.layer_archive.compression import decompressed
 from img.adapters.layer_archive.cuts import LEAST
-from img.adapters.layer_archive.stream import Content, TarStream
+from img.application.ports.layer_archive import InvalidLayer
 from img.domain.digest import Digest
 from img.domain.filesystem.member_table import Member, MemberTable
 
@@ -33,34 +33,48 @@ class MemberStarts:
         return MemberTable(blob, [Member(end[1] - at[1], end[0] - at[0]) for at, end in pairs])
 
 
-def is_sparse(members: MemberTable, wanted: Mapping[int, int]) -> bool:
-    """Return whether the files at the offsets are in less than a third of the members.
+class NeededMembers:
+    """The members of a layer with the wanted files; one stream has their contents in order."""
 
-    More of them are read faster in one pass, in which a thread decompresses ahead.
-    """
-    touched: set[int] = set()
-    for offset, size in wanted.items():
-        first, last = members.number_of(offset), members.number_of(offset + size)
-        touched.update(range(first, last + 1))
-        if len(touched) * 3 > len(members.members):
-            return False
-    return True
+    def __init__(self, members: MemberTable, wanted: Mapping[int, int]) -> None:
+        touched: set[int] = set()
+        for offset, size in wanted.items():
+            touched.update(range(members.number_of(offset), members.number_of(offset + size) + 1))
+        self._members = members
+        self._numbers = sorted(touched)
+        sizes = (members.members[number].size for number in self._numbers)
+        self._starts = dict(zip(self._numbers, accumulate(sizes, initial=0), strict=False))
 
+    @property
+    def are_few(self) -> bool:
+        """True for less than a third of the layer: a thread that decompresses ahead reads more."""
+        return len(self._numbers) * 3 <= len(self._members.members)
 
-def sparse_contents(
-    compressed: BinaryIO, wanted: Mapping[int, int], members: MemberTable
-) -> Iterator[tuple[int, BinaryIO]]:
-    """Yield the files of LayerArchive.contents; members without one of them are not read.
+    def place_of(self, offset: int) -> int:
+        """Return the place in the stream of the byte at ``offset`` of the tar."""
+        number = self._members.number_of(offset)
+        return self._starts[number] + offset - self._members.starts[number]
 
-    Wrong bytes are possible if the table is wrong. Raises InvalidLayer.
-    """
-    stream: TarStream | None = None
-    start = 0  # of the stream, in the tar
-    for offset in sorted(wanted):
-        number = members.number_of(offset)
-        if stream is None or members.starts[number] > start + stream.offset:
-            start = members.starts[number]
-            compressed.seek(members.stored_starts[number])
-            stream = TarStream(decompressed(compressed))
-        stream.skip_to(offset - start)
-        yield offset, cast(BinaryIO, Content(stream, wanted[offset]))
+    def chunks(self, compressed: BinaryIO) -> Iterator[bytes]:
+        """Yield the contents of the members; others are not read.
+
+        Wrong bytes are possible if the table is wrong. Raises InvalidLayer.
+        """
+        for first, size in self._runs():
+            compressed.seek(self._members.stored_starts[first])
+            left = size
+            for chunk in decompressed(compressed):
+                left -= len(chunk)
+                if left < 0:
+                    break
+                yield chunk
+                if not left:
+                    break
+            if left:
+                raise InvalidLayer("the members of a layer are not as its table says")
+
+    def _runs(self) -> Iterator[tuple[int, int]]:
+        """Yield the first number, and the size, of members that follow one another."""
+        for _, run in groupby(enumerate(self._numbers), lambda each: each[1] - each[0]):
+            numbers = [number for _, number in run]
+            yield numbers[0], sum(self._members.members[number].size for number in numbers)

@@ -89,6 +89,19 @@ class Content(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or size < 0:
+            return self.readall()
+        if not self._rest:
+            self._rest = next(self._pieces, self._rest)
+        piece = bytes(self._rest[:size])
+        self._rest = self._rest[len(piece) :]
+        return piece
+
+    def readall(self) -> bytes:
+        rest, self._rest = self._rest, memoryview(b"")
+        return b"".join((rest, *self._pieces))
+
     def readinto(self, buffer: "WriteableBuffer") -> int:
         view = memoryview(buffer).cast("B")
         if not self._rest:

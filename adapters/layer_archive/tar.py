@@ -1,5 +1,6 @@
 """Layers as tar archives, written and read without tarfile, which is too slow and too trusting."""
 
+import contextlib
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from img.adapters.layer_archive.compression import decompressed
 from img.adapters.layer_archive.cuts import CutStream
 from img.adapters.layer_archive.extract import Extraction
 from img.adapters.layer_archive.layer_packing import LayerPacker
-from img.adapters.layer_archive.member_access import MemberStarts, is_sparse, sparse_contents
+from img.adapters.layer_archive.member_access import MemberStarts, NeededMembers
 from img.adapters.layer_archive.members import contained_name, members
 from img.adapters.layer_archive.packing import write_tar
 from img.adapters.layer_archive.stream import Content, TarStream
@@ -167,17 +168,15 @@ class TarLayerArchive(LayerArchive):
         wanted: Mapping[int, int],
         members: MemberTable | None = None,
     ) -> Iterator[tuple[int, BinaryIO]]:
-        if members is not None and is_sparse(members, wanted):
-            yield from sparse_contents(compressed, wanted, members)
-            return
-        ahead = ReadAhead(decompressed(compressed))
-        try:
-            stream = TarStream(ahead)
+        needed = None if members is None else NeededMembers(members, wanted)
+        chunks = decompressed(compressed) if needed is None else needed.chunks(compressed)
+        with contextlib.ExitStack() as stack:
+            if needed is None or not needed.are_few:
+                chunks = stack.enter_context(contextlib.closing(ReadAhead(chunks)))
+            stream = TarStream(chunks)
             for offset in sorted(wanted):
-                stream.skip_to(offset)
+                stream.skip_to(offset if needed is None else needed.place_of(offset))
                 yield offset, _file(stream, wanted[offset])
-        finally:
-            ahead.close()
 
     def foreign(self, archive: BinaryIO) -> Iterator[tuple[Entry, BinaryIO]] | None:
         start = archive.tell()

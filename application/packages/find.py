@@ -1,13 +1,17 @@
 """Finding of packages in a stack of layers; nothing is unpacked."""
 
+import contextlib
+import hashlib
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from img.application.layers.trees import Trees
 from img.application.packages.java_archives import JavaRecords
+from img.application.ports.blob_store import BlobDamaged
+from img.application.ports.layer_archive import InvalidLayer
 from img.domain.dataclass import dataclass
 from img.domain.filesystem.entry import Entry
 from img.domain.filesystem.paths import printable
@@ -24,13 +28,16 @@ from img.domain.packages.metadata_files import (
     python_package,
 )
 from img.domain.packages.package import Distribution, Package, distribution_of
-from img.domain.packages.programs import ELF, ProgramScanner, go_packages, rust_packages
+from img.domain.packages.programs import ProgramScanner, go_packages, rust_packages
 from img.domain.packages.records import RecordKind, most_bytes, record_kind
 from img.domain.packages.rpm import BadDatabase, rpm_packages
 from img.domain.packages.rpm_ndb import ndb_headers
 from img.domain.packages.sqlite_table import SqliteTables
 
-_CHUNK = 1 << 18  # bytes
+if TYPE_CHECKING:
+    from img.domain.filesystem.member_table import MemberTable
+
+_CHUNK = 1 << 20  # bytes
 _MOST_RUST_TEXT = 32 << 20  # bytes, also of the compressed section
 _MOST_DATABASES = 512 << 20  # bytes of rpm's databases, which are kept to the end
 _MOST_PACKAGES = 100_000  # of an image; the largest have 20,000
@@ -68,32 +75,61 @@ class FindPackages:
         found = _Found(tree)
         for number, records in _by_layer(tree).items():
             self._read(layers[number], records, found)
-            self._read_crates(layers[number], found)
         found.read_databases()
         return found.result()
 
     def _read(
         self, layer: Layer, records: Sequence[tuple[Entry, RecordKind]], found: "_Found"
     ) -> None:
-        by_offset: dict[int, list[tuple[Entry, RecordKind]]] = defaultdict(list)
+        left: dict[int, list[tuple[Entry, RecordKind]]] = defaultdict(list)
         for entry, kind in records:
-            by_offset[entry.offset].append((entry, kind))
-        wanted = {offset: same[0][0].size for offset, same in by_offset.items()}
-        for offset, content in self._contents(layer, wanted):
-            found.take(by_offset[offset], content)
+            left[entry.offset].append((entry, kind))
+        members = self.trees.members_of(layer)
+        if members is not None:
+            # The table may be wrong, and the blob sound.
+            with contextlib.suppress(BlobDamaged, InvalidLayer):
+                self._take(layer, left, found, members)
+        self._take(layer, left, found, None)
+        self._take_crates(layer, found)
 
-    def _read_crates(self, layer: Layer, found: "_Found") -> None:
+    def _take(
+        self,
+        layer: Layer,
+        left: dict[int, list[tuple[Entry, RecordKind]]],
+        found: "_Found",
+        members: "MemberTable | None",
+    ) -> None:
+        """Take the records from ``left``, by their offsets. Raises BlobDamaged, InvalidLayer."""
+        if not left:
+            return
+        wanted = {offset: same[0][0].size for offset, same in left.items()}
+        with self.trees.layers.open(layer) as blob:
+            for offset, content in self.trees.archive.contents(blob, wanted, members):
+                # A table that is wrong leads to other bytes of a sound blob.
+                digest = left[offset][0][0].digest if members is not None else ""
+                found.take(left[offset], _chunks(content, digest, layer))
+                del left[offset]
+
+    def _take_crates(self, layer: Layer, found: "_Found") -> None:
         """Read the sections of Rust programs, the places of which are known after one pass."""
         sections, found.sections = found.sections, {}
-        for offset, content in self._contents(
-            layer, {offset: size for offset, (size, _) in sections.items()}
-        ):
-            found.take_crates(sections[offset][1], content.read())
+        if not sections:
+            return
+        wanted = {offset: size for offset, (size, _) in sections.items()}
+        with self.trees.layers.open(layer) as blob:
+            for offset, content in self.trees.archive.contents(blob, wanted):
+                found.take_crates(sections[offset][1], content.read())
 
-    def _contents(self, layer: Layer, wanted: Mapping[int, int]) -> Iterator[tuple[int, BinaryIO]]:
-        if wanted:
-            with self.trees.layers.open(layer) as blob:
-                yield from self.trees.archive.contents(blob, wanted)
+
+def _chunks(content: BinaryIO, digest: str, layer: Layer) -> Iterator[bytes]:
+    """Yield a content. Raises BlobDamaged at its end if it has another SHA-256 than ``digest``."""
+    found = hashlib.sha256()
+    while chunk := content.read(_CHUNK):
+        if digest:
+            found.update(chunk)
+        yield chunk
+    if digest and found.hexdigest() != digest:
+        raise BlobDamaged(layer.descriptor.digest)
 
 
 def _by_layer(tree: FileTree) -> Mapping[int, list[tuple[Entry, RecordKind]]]:
@@ -117,15 +153,15 @@ class _Found:
     sections: dict[int, tuple[int, list[str]]] = field(default_factory=dict)  # size, programs
     is_full: bool = False
 
-    def take(self, records: Sequence[tuple[Entry, RecordKind]], content: BinaryIO) -> None:
-        """Read one file, which has several records if it has several names."""
+    def take(self, records: Sequence[tuple[Entry, RecordKind]], chunks: Iterator[bytes]) -> None:
+        """Read one file to its end; it has several records if it has several names."""
         first, kind = records[0]
         if kind == "program":
-            self._take_program([entry for entry, _ in records], content)
+            self._take_program([entry for entry, _ in records], chunks)
         elif first.size > (most := most_bytes(kind)):
             self._refuse(first.path, f"it is larger than {most >> 20} MiB")
         else:
-            data = content.read()
+            data = b"".join(chunks)
             for entry, each in records:
                 if each == "os-release":
                     self.systems[entry.path] = _decoded(data)
@@ -216,14 +252,12 @@ class _Found:
                 for place, found in JavaRecords(refuse=self._refuse)(data, path):
                     yield from java_packages(found, place)
 
-    def _take_program(self, entries: Sequence[Entry], content: BinaryIO) -> None:
-        chunk = content.read(_CHUNK)
-        if not chunk.startswith(ELF):
-            return
+    def _take_program(self, entries: Sequence[Entry], chunks: Iterator[bytes]) -> None:
         scanner = ProgramScanner()
-        while chunk:
+        for chunk in chunks:
             scanner.feed(chunk)
-            chunk = content.read(_CHUNK)
+        if not scanner.is_program:
+            return
         text = scanner.go_text()
         for entry in entries if text else ():
             self._read(entry.path, go_packages(text, entry.path))

@@ -200,12 +200,15 @@ class FileTree:
 
     def walk(self, path: str) -> Iterator[Entry]:
         """Yield ``path`` and all paths below it; parents come first, names are sorted."""
-        entry = self._entries.get(path)
-        if entry is None:
-            return
-        yield entry
-        for name in self.names(path):
-            yield from self.walk(f"{path}/{name}" if path else name)
+        entries, names = self._entries, self._names
+        todo = [path] if path in entries else []
+        while todo:  # a recursion would pass each entry on at each level
+            path = todo.pop()
+            entry = entries[path]
+            yield entry
+            if entry[1] == DIRECTORY:
+                top = f"{path}/" if path else ""
+                todo += [top + name for name in sorted(names.get(path, ()), reverse=True)]
 
     def inode(self, path: str) -> tuple[int, int] | None:
         """Return the inode that all names of one regular file share; None for another file."""

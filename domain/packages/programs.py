@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from collections import deque
 from collections.abc import Iterator
 
 from img.domain.json_text import InvalidJson, parse_json
@@ -31,7 +32,8 @@ class ProgramScanner:
     def __init__(self) -> None:
         self._read = 0  # bytes
         self._kept = b""  # the end of what was read, at least as long as the magic
-        self._tail = b""
+        self._last: deque[bytes] = deque()  # chunks with the tail, and maybe more
+        self._held = 0  # bytes in them
         self._head = b""
         self._go: bytes | None = None
 
@@ -44,12 +46,17 @@ class ProgramScanner:
         """Take the next bytes."""
         if len(self._head) < 64:
             self._head += chunk[: 64 - len(self._head)]
+        if not self.is_program and len(self._head) >= len(ELF):
+            return
         if self._go is not None and len(self._go) < _MOST_GO_TEXT:
             self._go += chunk[: _MOST_GO_TEXT - len(self._go)]
         elif self._go is None:
             self._find_go(chunk)
         self._read += len(chunk)
-        self._tail = (self._tail + chunk)[-_MOST_TAIL:] if len(chunk) < _MOST_TAIL else chunk
+        self._last.append(chunk)
+        self._held += len(chunk)
+        while self._held - len(self._last[0]) >= _MOST_TAIL:
+            self._held -= len(self._last.popleft())
 
     def _find_go(self, chunk: bytes) -> None:
         window = self._kept + chunk
@@ -76,8 +83,12 @@ class ProgramScanner:
 
     def rust_section(self) -> tuple[int, int] | None:
         """Return offset and size of the compressed section of a Rust program, None if absent."""
-        head, tail_start = self._head, self._read - len(self._tail)
-        if not self.is_program or len(head) < 64 or _RUST_SECTION not in self._tail:
+        head = self._head
+        if not self.is_program or len(head) < 64:
+            return None
+        tail = b"".join(self._last)[-_MOST_TAIL:]
+        tail_start = self._read - len(tail)
+        if _RUST_SECTION not in tail:
             return None
         wide, order = head[4] == 2, head[5]
 
@@ -92,13 +103,13 @@ class ProgramScanner:
         if at < 0 or count > _MOST_SECTIONS or size < (64 if wide else 40):
             return None
         place, width = (24, 8) if wide else (16, 4)
-        sections = [self._tail[at + n * size : at + (n + 1) * size] for n in range(count)]
+        sections = [tail[at + n * size : at + (n + 1) * size] for n in range(count)]
         if names >= len(sections):
             return None
         texts = number(sections[names], place, width) - tail_start
         for section in sections:
             start = texts + number(section, 0, 4)
-            if texts >= 0 and self._tail[start:].startswith(_RUST_SECTION + b"\0"):
+            if texts >= 0 and tail[start:].startswith(_RUST_SECTION + b"\0"):
                 return number(section, place, width), number(section, place + width, width)
         return None
 

@@ -30,7 +30,8 @@ _RPM_NAMES: dict[str, RecordKind] = {
     "Packages.db": "rpm-ndb",
     "Packages": "rpm-bdb",
 }
-# One search finds the candidates among 10^5 paths; the parts of a match decide.
+# Most of 10^5 paths end otherwise: this takes a tenth of the time of a search.
+_ENDS = (".json", "/METADATA", ".egg-info", "/PKG-INFO", ".gemspec", "ar", "pi")
 _SHAPES = re.compile(
     r"(?P<python>\.(?:dist-info/METADATA|egg-info(?:/PKG-INFO)?)$)"
     r"|(?P<npm>(?:^|/)package\.json$)"
@@ -60,10 +61,10 @@ def record_kind(entry: Entry) -> RecordKind | None:
         return kind
     if path.startswith("var/lib/dpkg/status.d/"):
         return None if path.endswith(".md5sums") else "dpkg"
-    for directory in _RPM:
-        if path.startswith(directory):
-            return _RPM_NAMES.get(path[len(directory) :])
-    if (found := _SHAPES.search(path)) is not None:
+    if path.startswith(_RPM):
+        directory = next(each for each in _RPM if path.startswith(each))
+        return _RPM_NAMES.get(path[len(directory) :])
+    if path.endswith(_ENDS) and (found := _SHAPES.search(path)) is not None:
         return _language(found.lastgroup, path)
     if entry.mode & 0o111 and entry.size > _LEAST_PROGRAM:
         return "program"

@@ -17,6 +17,8 @@ from spdx_tools.spdx.validation.document_validator import validate_full_spdx_doc
 
 from img.application.packages import find
 from img.application.packages.find import UnreadRecord
+from img.domain.filesystem.file_index import FileIndex
+from img.domain.filesystem.member_table import MemberTable
 from img.domain.image_name import ImageName
 from img.domain.reference import ImageReference
 from img.domain.sbom.bill import Bill
@@ -254,6 +256,37 @@ def test_the_difference_of_two_images_names_files_packages_and_settings() -> Non
         ("removed", "/gone", (), -1),
         ("changed", "/var/lib/dpkg/status", ("content",), 0),
     ]
+
+
+def test_records_are_read_from_their_members_and_a_wrong_table_changes_nothing() -> None:
+    app = InMemoryApp()
+    files = {
+        f"d{n:02}/node_modules/p/package.json": json.dumps(
+            {"name": f"p{n}", "version": "1", "x": f"{n}-" * 300_000}
+        ).encode()
+        for n in range(40)
+    }
+    built = app.build("FROM scratch\nCOPY . /\n", files)
+    (layer,) = built.images[0].layers
+    index = app.indexes.get(layer.diff_id)
+    assert index is not None
+    table = index.members
+    assert table is not None
+    rows = table.members
+    wrong = (
+        [*rows[:-2], rows[-1], rows[-2]],
+        [row._replace(stored=row.stored + 1) for row in rows],
+        [*rows[:-2], rows[-2]._replace(size=rows[-2].size - 512),
+         rows[-1]._replace(size=rows[-1].size + 512)],
+    )  # fmt: skip
+    found = names(listed(app)[0])
+
+    assert len(found) == 40
+    for each in wrong:
+        members = MemberTable(layer.descriptor.digest, each)
+        app.indexes.put(layer.diff_id, FileIndex(index.entries, members))
+        app.container.images.trees()._indexes.clear()
+        assert (names(listed(app)[0]), listed(app)[1]) == (found, [])
 
 
 @pytest.mark.timeout(60)
