@@ -29,7 +29,7 @@ with light_imports.without(
 ):
     import typer
 
-from img.entrypoints.cli import interrupts, options
+from img.entrypoints.cli import commands, interrupts, options
 from img.entrypoints.cli.failures import (
     FULL,
     INTERRUPTED,
@@ -122,7 +122,7 @@ def command_line(arguments: Sequence[str] | None = None) -> typer.Typer:
     return app
 
 
-class _Root(options.Group):
+class _Root(commands.Group):
     """The root of all commands. Its help lists Docker's names of commands separately."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -166,7 +166,7 @@ def root(
     ctx.obj = session.with_options(
         state=state, backend=backend, debug=debug, shared_store=shared_store
     )
-    options.show_help_alone(ctx)
+    commands.show_help_alone(ctx)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -210,7 +210,7 @@ def run(arguments: list[str]) -> int:
         return result if isinstance(result, int) else 0
     except ImgError as error:
         return report(error)
-    except options.UnknownCommand as unknown:
+    except commands.UnknownCommand as unknown:
         return _unknown_command(unknown)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
@@ -249,7 +249,7 @@ def invoke(arguments: list[str], session: Session | None = None) -> object:
     """
     command = typer.main.get_command(command_line(arguments))
     return command.main(
-        options.modern_spelling(arguments), prog_name="img", standalone_mode=False, obj=session
+        commands.modern_spelling(arguments), prog_name="img", standalone_mode=False, obj=session
     )
 
 
@@ -278,7 +278,7 @@ def _names_shell(arguments: list[str]) -> bool:
     )
 
 
-def _unknown_command(unknown: options.UnknownCommand) -> int:
+def _unknown_command(unknown: commands.UnknownCommand) -> int:
     from img.domain.dockerfile.suggestion import closest
     from img.domain.shown_text import shown_in_line
 

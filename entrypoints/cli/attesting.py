@@ -6,7 +6,7 @@ import typer
 
 from img.domain.errors import NotFoundError, UsageError
 from img.domain.image_name import ImageName
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands, options
 from img.entrypoints.cli.images import Names
 from img.entrypoints.cli.options import RegistryOptions, option
 from img.entrypoints.cli.output import say_lines
@@ -28,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "attestations",
-        cls=options.followed_by("NAME"),
+        cls=commands.followed_by("NAME"),
         short_help="List the attestations of an image, or print one.",
     )(attestations)
 

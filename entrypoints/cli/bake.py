@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from img.domain.errors import UsageError
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands, options
 from img.entrypoints.cli.options import ClusterOptions, RegistryOptions, Texts, option
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.recording import given_options
@@ -20,7 +20,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "bake",
-        cls=options.followed_by(
+        cls=commands.followed_by(
             "[URL] [TARGET]...", foreign=_foreign, implied=_SWITCHES_WITH_VALUE
         ),
         short_help="Build the targets of a bake or compose file.",

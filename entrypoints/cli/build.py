@@ -22,7 +22,7 @@ from img.domain.options.pull import parse_pull
 from img.domain.options.resources import parse_resources, parse_retries, parse_step_limit
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.outputs import Output
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands, options
 from img.entrypoints.cli.build_outputs import (
     ResultFiles,
     describe,
@@ -75,7 +75,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "build",
-        cls=options.followed_by("PATH", foreign=_foreign_options, implied=_IMPLIED),
+        cls=commands.followed_by("PATH", foreign=_foreign_options, implied=_IMPLIED),
         short_help="Build an image from a Dockerfile.",
     )(build)
 

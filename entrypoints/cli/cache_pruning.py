@@ -5,14 +5,14 @@ from typing import Any
 
 import typer
 
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands
 from img.entrypoints.cli.state import CACHE_ALONE, prune
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
-        "builder prune", cls=options.followed_by(), short_help="Remove build cache, but no images."
+        "builder prune", cls=commands.followed_by(), short_help="Remove build cache, but no images."
     )(builder_prune)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from img.domain.errors import UsageError
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands, options
 from img.entrypoints.cli.options import RegistryOptions, Texts, option
 from img.entrypoints.cli.output import say
 from img.entrypoints.cli.params import shared_options
@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "copy",
-        cls=options.followed_by("SOURCE TARGET..."),
+        cls=commands.followed_by("SOURCE TARGET..."),
         short_help="Copy an image of all platforms between registries, layouts and archives.",
     )(copy)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from img.domain.errors import UsageError
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands
 from img.entrypoints.cli.image_completion import image_names
 from img.entrypoints.cli.options import option
 from img.entrypoints.cli.output import say
@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "cp",
-        cls=options.followed_by("BUILD:STEP:/PATH|IMAGE:/PATH DEST|-"),
+        cls=commands.followed_by("BUILD:STEP:/PATH|IMAGE:/PATH DEST|-"),
         short_help="Copy files out of a step of an earlier build, or out of an image.",
     )(cp)
 

@@ -11,7 +11,7 @@ from img.domain.options.network import parse_resolver
 from img.domain.options.resources import parse_resources
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.process import Network
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands
 from img.entrypoints.cli.build_request import ca_choice
 from img.entrypoints.cli.options import Texts, option
 from img.entrypoints.cli.params import shared_options
@@ -29,7 +29,7 @@ _LIMITS = (
     *("cpuset-cpus", "cpuset-mems", "cgroup-parent"),
 )
 _SURROUNDINGS = ("dns", "dns_search", "dns_option", "inject_ca", "directory")
-_Base: Any = options.followed_by("[BUILD] [STEP] [-- COMMAND...]")
+_Base: Any = commands.followed_by("[BUILD] [STEP] [-- COMMAND...]")
 
 
 class _Debug(_Base):  # type: ignore[misc]

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from img.entrypoints.cli import options
+from img.entrypoints.cli.commands import Group, show_help_alone
 
 _BUILD, _BAKE = ("build", "build"), ("bake", "bake")
 _DU, _PRUNE = ("state", "du"), ("cache_pruning", "builder prune")
@@ -68,10 +68,10 @@ def add_to(app: typer.Typer, words: Collection[str] | None = None, *, alone: boo
             continue
         shown = ", ".join(each for each in commands if len(each) > 1)
         group = typer.Typer(
-            cls=options.Group,
+            cls=Group,
             help=f"{about} These are Docker's names of img's commands.",
             short_help=f"{about[:-1]}: {shown}.",
-            callback=options.show_help_alone,
+            callback=show_help_alone,
             invoke_without_command=True,
             rich_markup_mode=None,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from img.domain.errors import HostError, UsageError
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands
 from img.entrypoints.cli.output import say_json, say_text
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Session
@@ -29,11 +29,11 @@ class CommandNotRun(HostError):
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(
-        "doctor", cls=options.followed_by(), short_help="Show what this machine lets builds do."
+        "doctor", cls=commands.followed_by(), short_help="Show what this machine lets builds do."
     )(doctor)
     app.command(
         "unshare",
-        cls=options.followed_by("COMMAND..."),
+        cls=commands.followed_by("COMMAND..."),
         short_help="Run a command where builds run.",
         # Words after the command belong to it, --help as well.
         context_settings={

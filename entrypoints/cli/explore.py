@@ -7,7 +7,7 @@ import typer
 
 from img.domain.errors import UsageError
 from img.domain.image_name import ImageName
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands
 from img.entrypoints.cli.image_completion import image_names
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Session
@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "explore",
-        cls=options.followed_by("IMAGE"),
+        cls=commands.followed_by("IMAGE"),
         short_help="Look at the layers, files and waste of an image.",
     )(explore)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from img.domain.errors import UsageError
-from img.entrypoints.cli import image_history, options
+from img.entrypoints.cli import commands, image_history
 from img.entrypoints.cli.formats import Format, is_template, show_rows
 from img.entrypoints.cli.options import Texts, option
 from img.entrypoints.cli.output import say, say_json, say_lines
@@ -46,7 +46,7 @@ Filters = Annotated[
 ]
 
 
-class _History(options.Group):
+class _History(commands.Group):
     """A group of commands; other words are the arguments of ``img history IMAGE``."""
 
     other_words = _IMAGE
@@ -77,7 +77,7 @@ def add_to(app: typer.Typer) -> None:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    group.callback(invoke_without_command=True)(options.show_help_alone)
+    group.callback(invoke_without_command=True)(commands.show_help_alone)
     for name, words, says, command in (
         ("ls", "", "List builds, the latest first.", ls),
         ("inspect", "[BUILD]", "Show a build and its steps.", inspect),
@@ -85,8 +85,8 @@ def add_to(app: typer.Typer) -> None:
         ("rm", "BUILD...", "Remove records of builds.", rm),
         ("export", "[BUILD]", "Write a record and its logs to an archive.", export),
     ):
-        group.command(name, cls=options.followed_by(words), short_help=says)(command)
-    group.command(_IMAGE, cls=options.followed_by("NAME"), hidden=True)(image_history.history)
+        group.command(name, cls=commands.followed_by(words), short_help=says)(command)
+    group.command(_IMAGE, cls=commands.followed_by("NAME"), hidden=True)(image_history.history)
     app.add_typer(group, name="history")
 
 

@@ -8,7 +8,7 @@ import typer
 
 from img.domain.errors import UsageError
 from img.domain.image_name import ImageName
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands
 from img.entrypoints.cli.formats import Format, is_template, show_rows
 from img.entrypoints.cli.images import Names
 from img.entrypoints.cli.inspection import WhichPlatform, platform_of
@@ -36,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command, which has Docker's name ``image history``."""
     app.command(
         "history",
-        cls=options.followed_by("NAME"),
+        cls=commands.followed_by("NAME"),
         short_help="Show the steps of an image and the sizes of their layers.",
     )(history)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from img.domain.errors import UsageError
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands
 from img.entrypoints.cli.images import image_filter
 from img.entrypoints.cli.output import say
 from img.entrypoints.cli.params import shared_options
@@ -24,12 +24,12 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(
         "image prune",
-        cls=options.followed_by(),
+        cls=commands.followed_by(),
         short_help="Remove images without a tag, or all.",
     )(image_prune)
     app.command(
         "system prune",
-        cls=options.followed_by(),
+        cls=commands.followed_by(),
         short_help="Remove images without a tag, and the build cache.",
     )(system_prune)
 

@@ -11,7 +11,7 @@ import typer
 from img.domain.errors import ImgError, UsageError
 from img.domain.image_name import ImageName
 from img.domain.reference import ImageReference
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands
 from img.entrypoints.cli.failures import report
 from img.entrypoints.cli.formats import Format, is_template, show_rows
 from img.entrypoints.cli.image_completion import image_names
@@ -57,13 +57,13 @@ Filters = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("ls", cls=options.followed_by("[NAME]"), short_help="List images and digests.")(ls)
-    app.command("rm", cls=options.followed_by("NAME..."), short_help="Remove one or more images.")(
+    app.command("ls", cls=commands.followed_by("[NAME]"), short_help="List images and digests.")(ls)
+    app.command("rm", cls=commands.followed_by("NAME..."), short_help="Remove one or more images.")(
         rm
     )
     app.command(
         "tag",
-        cls=options.followed_by("SOURCE_IMAGE TARGET_IMAGE"),
+        cls=commands.followed_by("SOURCE_IMAGE TARGET_IMAGE"),
         short_help="Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE.",
     )(tag)
 

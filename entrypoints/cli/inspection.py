@@ -6,7 +6,7 @@ import typer
 
 from img.domain.errors import ImgError, UsageError
 from img.domain.image_name import ImageName
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands
 from img.entrypoints.cli.failures import report
 from img.entrypoints.cli.images import Names
 from img.entrypoints.cli.output import say_json, say_lines
@@ -34,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "inspect",
-        cls=options.followed_by("NAME..."),
+        cls=commands.followed_by("NAME..."),
         short_help="Show details of one or more images.",
     )(inspect)
 

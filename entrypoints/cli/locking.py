@@ -9,7 +9,7 @@ import typer
 from img.domain.errors import UsageError
 from img.domain.options.pull import parse_pull
 from img.domain.options.secrets import AgentSpec, SecretSpec
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands, options
 from img.entrypoints.cli.build_request import build_request, platforms
 from img.entrypoints.cli.options import BuildInputs, RegistryOptions, Texts, option
 from img.entrypoints.cli.params import shared_options
@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "lock",
-        cls=options.followed_by("PATH", implied={"--update": ""}),
+        cls=commands.followed_by("PATH", implied={"--update": ""}),
         short_help="Write the digests of images, downloads and commits to img.lock.",
     )(lock)
 

@@ -8,7 +8,7 @@ import typer
 from img.application.ports.credential_store import Credentials
 from img.domain.errors import UsageError
 from img.domain.reference import DOCKER_HUB_SERVER, registry_of, server_of
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands, options
 from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.output import say
 from img.entrypoints.cli.params import shared_options
@@ -18,10 +18,10 @@ from img.entrypoints.cli.session import Needs, Session
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(
-        "login", cls=options.followed_by("[SERVER]"), short_help="Log in to a Docker registry."
+        "login", cls=commands.followed_by("[SERVER]"), short_help="Log in to a Docker registry."
     )(login)
     app.command(
-        "logout", cls=options.followed_by("[SERVER]"), short_help="Log out from a Docker registry."
+        "logout", cls=commands.followed_by("[SERVER]"), short_help="Log out from a Docker registry."
     )(logout)
 
 

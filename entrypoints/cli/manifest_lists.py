@@ -8,7 +8,7 @@ from img.domain.errors import UsageError
 from img.domain.image_name import ImageName
 from img.domain.platform import parse_platforms
 from img.domain.reference import ImageReference
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands, options
 from img.entrypoints.cli.copying import open_archive, registries_of
 from img.entrypoints.cli.options import RegistryOptions, Texts, option
 from img.entrypoints.cli.output import say
@@ -22,18 +22,18 @@ Words = Annotated[Texts, typer.Argument(hidden=True)]
 def add_to(app: typer.Typer) -> None:
     """Add the group of commands."""
     group = typer.Typer(
-        cls=options.Group,
+        cls=commands.Group,
         help="Make lists of images for several platforms.",
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    group.callback(invoke_without_command=True)(options.show_help_alone)
+    group.callback(invoke_without_command=True)(commands.show_help_alone)
     for name, words, says, command in (
         ("create", "LIST [IMAGE...]", "Make a list of images.", create),
         ("add", "LIST IMAGE", "Add an image to a list.", add),
         ("push", "LIST [TARGET]", "Push a list and its images.", push),
     ):
-        group.command(name, cls=options.followed_by(words), short_help=says)(command)
+        group.command(name, cls=commands.followed_by(words), short_help=says)(command)
     app.add_typer(group, name="manifest")
 
 

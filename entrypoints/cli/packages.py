@@ -13,7 +13,7 @@ from img import __version__
 from img.application.log import logger
 from img.domain.errors import UsageError
 from img.domain.image_name import ImageName
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands
 from img.entrypoints.cli.images import Names
 from img.entrypoints.cli.inspection import WhichPlatform, platform_of
 from img.entrypoints.cli.output import say_json, say_lines
@@ -47,12 +47,12 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(
         "sbom",
-        cls=options.followed_by("NAME"),
+        cls=commands.followed_by("NAME"),
         short_help="List the packages of an image, as SPDX, CycloneDX or a table.",
     )(sbom)
     app.command(
         "diff",
-        cls=options.followed_by("NAME NAME"),
+        cls=commands.followed_by("NAME NAME"),
         short_help="Compare two images: files, packages and configuration.",
     )(diff)
 

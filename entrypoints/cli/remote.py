@@ -6,7 +6,7 @@ import typer
 
 from img.domain.errors import UsageError
 from img.domain.reference import ImageReference, registry_of
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands
 from img.entrypoints.cli.images import Names
 from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.output import say, say_text
@@ -19,17 +19,17 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(
         "catalog",
-        cls=options.followed_by("SERVER"),
+        cls=commands.followed_by("SERVER"),
         short_help="List the repositories of a registry.",
     )(catalog)
     app.command(
         "referrers",
-        cls=options.followed_by("NAME"),
+        cls=commands.followed_by("NAME"),
         short_help="List signatures and attestations of an image in a registry.",
     )(referrers)
     app.command(
         "tags",
-        cls=options.followed_by("NAME"),
+        cls=commands.followed_by("NAME"),
         short_help="List the tags of a repository in a registry.",
     )(tags)
 

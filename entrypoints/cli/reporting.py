@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from img.domain.errors import UsageError
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands
 from img.entrypoints.cli.options import Texts, option
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Session
@@ -16,7 +16,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "report",
-        cls=options.followed_by("[BUILD]"),
+        cls=commands.followed_by("[BUILD]"),
         short_help="Write a page about a build and its image.",
     )(report)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from img.domain.errors import UsageError
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands, options
 from img.entrypoints.cli.copying import registries_of
 from img.entrypoints.cli.key_files import (
     naming,
@@ -43,13 +43,13 @@ Type = Annotated[
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(
-        "sign", cls=options.followed_by("NAME"), short_help="Sign an image, or attestations of it."
+        "sign", cls=commands.followed_by("NAME"), short_help="Sign an image, or attestations of it."
     )(sign)
     app.command(
-        "verify", cls=options.followed_by("NAME"), short_help="Verify signatures of an image."
+        "verify", cls=commands.followed_by("NAME"), short_help="Verify signatures of an image."
     )(verify)
     app.command(
-        "generate-key-pair", cls=options.followed_by(), short_help="Make a key for signatures."
+        "generate-key-pair", cls=commands.followed_by(), short_help="Make a key for signatures."
     )(generate_key_pair)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from img.domain.errors import UsageError
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands
 from img.entrypoints.cli.formats import Format, is_template, show_rows
 from img.entrypoints.cli.output import say, say_json, say_text
 from img.entrypoints.cli.params import shared_options
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("du", cls=options.followed_by(), short_help="Show image disk usage.")(du)
+    app.command("du", cls=commands.followed_by(), short_help="Show image disk usage.")(du)
     app.command(
         "fsck",
-        cls=options.followed_by(),
+        cls=commands.followed_by(),
         short_help="Check that stored images and blobs are complete.",
     )(fsck)
     app.command(
-        "prune", cls=options.followed_by(), short_help="Prune and clean up the build cache."
+        "prune", cls=commands.followed_by(), short_help="Prune and clean up the build cache."
     )(prune)
 
 

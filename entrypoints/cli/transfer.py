@@ -12,7 +12,7 @@ import typer
 from img.domain.errors import ContextError, UsageError
 from img.domain.image_name import ImageName
 from img.domain.reference import ImageReference
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands, options
 from img.entrypoints.cli.images import Names
 from img.entrypoints.cli.inspection import platform_of
 from img.entrypoints.cli.options import RegistryOptions
@@ -31,23 +31,23 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("load", cls=options.followed_by(), short_help="Load images from an archive.")(load)
+    app.command("load", cls=commands.followed_by(), short_help="Load images from an archive.")(load)
     app.command(
         "pull",
-        cls=options.followed_by("NAME", foreign=_foreign_options),
+        cls=commands.followed_by("NAME", foreign=_foreign_options),
         short_help="Pull an image or a repository from a registry.",
     )(pull)
     app.command(
         "push",
-        cls=options.followed_by("NAME...", foreign=_foreign_options),
+        cls=commands.followed_by("NAME...", foreign=_foreign_options),
         short_help="Push an image or a repository to a registry.",
     )(push)
     app.command(
-        "save", cls=options.followed_by("NAME..."), short_help="Save an image to a tar archive."
+        "save", cls=commands.followed_by("NAME..."), short_help="Save an image to a tar archive."
     )(save)
     app.command(
         "unpack",
-        cls=options.followed_by("NAME"),
+        cls=commands.followed_by("NAME"),
         short_help="Unpack the rootfs and store it to a directory.",
     )(unpack)
 

@@ -9,7 +9,7 @@ import typer
 
 from img import __version__
 from img.domain.errors import UsageError
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands
 from img.entrypoints.cli.output import say, say_text
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Session
@@ -18,7 +18,7 @@ from img.entrypoints.settings import host_platform
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("version", cls=options.followed_by(), short_help="Show the version information.")(
+    app.command("version", cls=commands.followed_by(), short_help="Show the version information.")(
         version
     )
 

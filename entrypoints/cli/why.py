@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands
 from img.entrypoints.cli.options import Texts
 from img.entrypoints.cli.output import say
 from img.entrypoints.cli.params import shared_options
@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "why",
-        cls=options.followed_by("[BUILD] [STEP]"),
+        cls=commands.followed_by("[BUILD] [STEP]"),
         short_help="Show why steps of a build were not cached.",
     )(why)
 

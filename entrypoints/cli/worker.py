@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from img.domain.errors import UsageError
-from img.entrypoints.cli import options
+from img.entrypoints.cli import commands
 from img.entrypoints.cli.options import option
 from img.entrypoints.cli.output import say
 from img.entrypoints.cli.params import shared_options
@@ -17,7 +17,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "worker",
-        cls=options.followed_by("tcp://HOST:PORT|tls://HOST:PORT"),
+        cls=commands.followed_by("tcp://HOST:PORT|tls://HOST:PORT"),
         short_help="Run steps of builds for a Dask cluster.",
     )(worker)
 

@@ -21,7 +21,7 @@ from img.domain.bake.language.body import parse_hcl
 from img.domain.bake.language.tokens import decode_source
 from img.domain.dockerfile.interpret import interpret
 from img.entrypoints.cli.app import command_line
-from img.entrypoints.cli.options import modern_spelling
+from img.entrypoints.cli.commands import modern_spelling
 from tests.support.documents import (
     DOCUMENTS,
     PROGRAMS,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from img.entrypoints.cli.app import run
-from img.entrypoints.cli.options import modern_spelling
+from img.entrypoints.cli.commands import modern_spelling
 
 
 @pytest.mark.parametrize("flag", ["state", "backend", "build-arg", "target", "password-stdin"])
