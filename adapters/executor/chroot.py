@@ -27,6 +27,10 @@ class ChrootLauncher:
                 hint="leave --executor to img",
             ) from error
 
+    def usual(self) -> Launch:
+        """Return the description of a step without options."""
+        return Launch.usual(LaunchMode.CHROOT)
+
     def launch(self, process: Process, root: Root) -> Launch:
         """Return the description of the step for the fork server."""
         refuse_what_needs_namespaces("chroot", process, root)

@@ -84,6 +84,14 @@ class ForkServer:
             theirs.close()
         return ours
 
+    def expect(self, launch: Launch) -> None:
+        """Let a process stand by for a first step, which is likely to be like ``launch``.
+
+        The server forks it while the root of the step is prepared.
+        """
+        with suppress(OSError):  # the server is gone: the start of the step reports it
+            self._requests.send(records.encode(Request.of(launch)))
+
     def close(self) -> None:
         """Kill all steps and end the server. Idempotent."""
         if self._pid:
@@ -235,6 +243,9 @@ class _Server:
             return False
         if not message:
             return False
+        if not descriptors:
+            self._standbys.expect(read_request(message).key)
+            return True
         order, channel, stdout, stderr, *terminals = descriptors
         if terminals:
             from img.adapters.executor.terminal_guard import TerminalGuard

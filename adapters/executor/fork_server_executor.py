@@ -16,6 +16,9 @@ class Launcher(Protocol):
     def require(self) -> None:
         """Raise ExecutorUnavailable if no step can be started this way."""
 
+    def usual(self) -> Launch:
+        """Return the instructions for a step without options, which is never started."""
+
     def launch(self, process: Process, root: Root) -> Launch:
         """Return the fork server's instructions for one step.
 
@@ -41,12 +44,16 @@ class ForkServerExecutor(Executor):
         self.launcher = launcher
         self._obstacle = obstacle
         self._server = server
+        self._expecting = False
         if server is None and obstacle is None:
             self._server = ForkServer()
 
     def require(self) -> None:
-        self._usable_server()
+        server = self._usable_server()
         self.launcher.require()
+        if not self._expecting:
+            self._expecting = True
+            server.expect(self.launcher.usual())
 
     def run(
         self,

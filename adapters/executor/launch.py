@@ -18,6 +18,10 @@ _ISOLATED = (
 )
 
 
+_USUAL = Process(argv=(), env={})
+_ANY_ROOT = DirectoryRoot(path="/")
+
+
 class LaunchMode(Enum):
     """The kind of environment of a step; the fork server makes different namespaces for each."""
 
@@ -42,6 +46,11 @@ class Launch:
     program: str = ""  # the path of the runtime, or of proot
     network_program: str = ""  # the path of slirp4netns, for a private network
     emulation: Emulation | None = None  # for steps with one id
+
+    @classmethod
+    def usual(cls, mode: LaunchMode, emulation: Emulation | None = None) -> Self:
+        """Return a launch without options, to prepare for."""
+        return cls(_USUAL, _ANY_ROOT, mode, emulation=emulation)
 
     @property
     def is_supervised(self) -> bool:

@@ -35,6 +35,10 @@ class ProotLauncher:
             )
         find_program("proot")
 
+    def usual(self) -> Launch:
+        """Return the description of a step without options."""
+        return Launch.usual(LaunchMode.PROOT, self._emulation)
+
     def launch(self, process: Process, root: Root) -> Launch:
         """Return the description of the step for the fork server."""
         self.require()

@@ -29,6 +29,10 @@ class RuntimeLauncher:
                 hint="install another crun, or leave --executor to img",
             )
 
+    def usual(self) -> Launch:
+        """Return the description of a step without options."""
+        return Launch.usual(LaunchMode.RUNTIME)
+
     def launch(self, process: Process, root: Root) -> Launch:
         """Return the description of the step for the fork server."""
         runtime = find_program(self.runtime)

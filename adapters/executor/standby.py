@@ -104,6 +104,11 @@ class StandbyPool:
             waiting.dismiss()
         return self._new(key)
 
+    def expect(self, key: StandbyKey) -> None:
+        """Create a standby process for the first step, if none has run."""
+        if self._last is None and self._waiting is None:
+            self._stand_by(key)
+
     def add(self, request: Request) -> None:
         """Create a standby process, if the next step is likely to be similar to this one.
 
@@ -113,9 +118,7 @@ class StandbyPool:
         key = request.key
         expected, self._last = self._last in (None, key), key
         if expected and not (key.mode.isolated and request.mounted):
-            self._mounts.has_changed()  # so far
-            with suppress(OSError):  # the limit of namespaces is reached
-                self._waiting = self._new(key)
+            self._stand_by(key)
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -127,6 +130,11 @@ class StandbyPool:
         if self._waiting is not None:
             self._waiting.dismiss()
             self._waiting = None
+
+    def _stand_by(self, key: StandbyKey) -> None:
+        self._mounts.has_changed()  # so far
+        with suppress(OSError):  # the limit of namespaces is reached
+            self._waiting = self._new(key)
 
     def _new(self, key: StandbyKey) -> Standby:
         return stand_by(key, self._groups.now() if key.mode.isolated else ())

@@ -1,6 +1,6 @@
 """Steps in namespaces that img makes itself: no runtime, no daemon."""
 
-from img.adapters.executor.launch import Launch
+from img.adapters.executor.launch import Launch, LaunchMode
 from img.adapters.syscall_supervisor.root.level import Emulation
 from img.domain.process import Network, Process, Root
 
@@ -16,6 +16,10 @@ class UnshareLauncher:
 
     def require(self) -> None:
         """Do nothing: namespaces are all this launcher needs."""
+
+    def usual(self) -> Launch:
+        """Return the description of a step without options."""
+        return Launch.usual(LaunchMode.UNSHARE, self._emulation)
 
     def launch(self, process: Process, root: Root) -> Launch:
         """Return the description of the step for the fork server."""

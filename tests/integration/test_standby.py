@@ -80,6 +80,17 @@ def test_who_stood_by_becomes_the_step(steps: Steps) -> None:
     assert who_stands_by(steps) != before
 
 
+def test_a_process_stands_by_before_the_first_step(steps: Steps) -> None:
+    steps.executor.require()
+    steps.executor.require()
+    (first,) = wait_until(lambda: children_of_all().get(server_of(steps), []), "it is forked")
+
+    network = steps.sh("ls -l /proc/self/ns/net", in_env(network=Network.NONE)).split()[-1]
+
+    assert network != os.readlink("/proc/self/ns/net")
+    wait_until(lambda: not os.path.exists(f"/proc/{first}"), "it was of no use")
+
+
 def test_a_root_that_was_mounted_meanwhile_is_the_steps_root(steps: Steps, mounted: Path) -> None:
     steps.sh("true")
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", mounted], check=True)
