@@ -252,6 +252,8 @@ class PrepareMounts:
         if value is None:
             if mount.required:
                 raise SecretNotFound(mount.id)
+            if mount.env:  # set, and over one of ENV, as by BuildKit
+                prepared.env[mount.env] = ""
             return
         prepared.secrets[mount.id] = value
         if mount.env:

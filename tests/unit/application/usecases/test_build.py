@@ -333,6 +333,15 @@ def test_a_secret_reaches_the_command_and_is_masked_in_what_it_prints() -> None:
     assert b"".join(outputs) == b"my ****!\n"
 
 
+def test_the_variable_of_a_secret_that_no_one_gave_is_empty() -> None:
+    app = InMemoryApp()
+
+    app.build("FROM scratch\nENV TOKEN=else\nRUN --mount=type=secret,id=token,env=TOKEN use\n")
+
+    (process,) = app.executor.processes
+    assert process.env["TOKEN"] == ""
+
+
 def test_what_a_build_has_made_is_not_collected_meanwhile() -> None:
     app = InMemoryApp()
     collect = app.container.housekeeping.collect()
