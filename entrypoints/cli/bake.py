@@ -6,7 +6,8 @@ import typer
 
 from img.domain.errors import UsageError
 from img.entrypoints.cli import commands, options
-from img.entrypoints.cli.options import ClusterOptions, RegistryOptions, Texts, option
+from img.entrypoints.cli.build_options import ClusterOptions
+from img.entrypoints.cli.options import RegistryOptions, Texts, option
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.recording import given_options
 from img.entrypoints.cli.session import Session

@@ -19,10 +19,11 @@ from img.domain.errors import UsageError
 from img.domain.options.entitlements import USER_NAMESPACES
 from img.domain.options.lock import LockMode
 from img.domain.outputs import Output
+from img.entrypoints.cli.build_options import ClusterOptions
 from img.entrypoints.cli.build_outputs import registry_access, wants_warnings
 from img.entrypoints.cli.build_request import ca_choice
 from img.entrypoints.cli.lock_files import LockFile, lock_place, locked_pins
-from img.entrypoints.cli.options import ClusterOptions, RegistryOptions
+from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.settings import Surroundings
 

@@ -19,10 +19,11 @@ from img.domain.options.entitlements import (
 from img.domain.options.network import parse_resolver
 from img.domain.options.outputs import OutputOptions
 from img.domain.options.pull import parse_pull
-from img.domain.options.resources import parse_resources, parse_retries, parse_step_limit
+from img.domain.options.resources import parse_retries, parse_step_limit
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.outputs import Output
 from img.entrypoints.cli import commands, options
+from img.entrypoints.cli.build_options import BuildInputs, ClusterOptions, LimitOptions
 from img.entrypoints.cli.build_outputs import (
     ResultFiles,
     describe,
@@ -42,13 +43,7 @@ from img.entrypoints.cli.build_request import (
     with_configured_proxies,
     with_volumes,
 )
-from img.entrypoints.cli.options import (
-    BuildInputs,
-    ClusterOptions,
-    RegistryOptions,
-    Texts,
-    option,
-)
+from img.entrypoints.cli.options import RegistryOptions, Texts, option
 from img.entrypoints.cli.output import say
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.recording import (
@@ -93,6 +88,7 @@ def build(
     registries: RegistryOptions,
     inputs: BuildInputs,
     cluster: ClusterOptions,
+    *,
     path: Annotated[Texts, typer.Argument(hidden=True)] = None,
     tag: Annotated[
         Texts, option("--tag", "-t", says="Name the image ('name:tag'). Repeatable.", value="NAME")
@@ -116,58 +112,7 @@ def build(
         Texts,
         option("--ulimit", says="Set a resource limit of RUN steps.", value="NAME=SOFT[:HARD]"),
     ] = None,
-    memory: Annotated[
-        str, option("--memory", "-m", says="Limit the memory of RUN steps.", value="SIZE")
-    ] = "",
-    memory_swap: Annotated[
-        str,
-        option(
-            "--memory-swap",
-            says="Limit memory and swap together (-1: unlimited swap).",
-            value="SIZE",
-        ),
-    ] = "",
-    cpus: Annotated[
-        str, option("--cpus", says="Limit the number of processors of RUN steps.", value="NUMBER")
-    ] = "",
-    cpu_shares: Annotated[
-        str,
-        option(
-            "--cpu-shares",
-            "-c",
-            says="Set the processor weight of RUN steps (default: 1024).",
-            value="NUMBER",
-        ),
-    ] = "",
-    cpu_period: Annotated[
-        str,
-        option(
-            "--cpu-period",
-            says="Set the period of --cpu-quota (default: 100000).",
-            value="MICROSECONDS",
-        ),
-    ] = "",
-    cpu_quota: Annotated[
-        str,
-        option(
-            "--cpu-quota", says="Limit the processor time in each period.", value="MICROSECONDS"
-        ),
-    ] = "",
-    cpuset_cpus: Annotated[
-        str,
-        option("--cpuset-cpus", says="Run steps on these processors, such as 0-3.", value="LIST"),
-    ] = "",
-    cpuset_mems: Annotated[
-        str, option("--cpuset-mems", says="Use memory of these nodes, such as 0,1.", value="LIST")
-    ] = "",
-    cgroup_parent: Annotated[
-        str,
-        option("--cgroup-parent", says="Create the control groups below this one.", value="PATH"),
-    ] = "",
-    resource: Annotated[
-        Texts,
-        option("--resource", says="Set one of the limits above by its name.", value="NAME=VALUE"),
-    ] = None,
+    limits: LimitOptions,
     retry: Annotated[
         int, option("--retry", says="Try a RUN that fails again, so many times.", value="NUMBER")
     ] = 0,
@@ -308,18 +253,7 @@ def build(
     resolver = parse_resolver(
         _nonempty(dns), _nonempty(dns_search), _nonempty(dns_option), request.network
     )
-    limits = {
-        "memory": memory,
-        "memory-swap": memory_swap,
-        "cpus": cpus,
-        "cpu-shares": cpu_shares,
-        "cpu-period": cpu_period,
-        "cpu-quota": cpu_quota,
-        "cpuset-cpus": cpuset_cpus,
-        "cpuset-mems": cpuset_mems,
-        "cgroup-parent": cgroup_parent,
-    }
-    resources = parse_resources(limits, resource or [])
+    resources = limits.parse()
     wanted = platforms(inputs.platform)
     caches = CacheExchange.parse(_nonempty(cache_from), _nonempty(cache_to), os.environ)
     if squash and caches.inline:
@@ -338,8 +272,7 @@ def build(
     with (
         (cluster if asked is None else ClusterOptions()).chosen(
             {
-                **{f"--{name}": value for name, value in limits.items()},
-                "--resource": resource,
+                **limits.by_option(),
                 "--dns": _nonempty(dns),
                 "--dns-search": _nonempty(dns_search),
                 "--dns-option": _nonempty(dns_option),

@@ -10,8 +10,9 @@ from img.domain.errors import UsageError
 from img.domain.options.pull import parse_pull
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.entrypoints.cli import commands, options
+from img.entrypoints.cli.build_options import BuildInputs
 from img.entrypoints.cli.build_request import build_request, platforms
-from img.entrypoints.cli.options import BuildInputs, RegistryOptions, Texts, option
+from img.entrypoints.cli.options import RegistryOptions, Texts, option
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Session
 

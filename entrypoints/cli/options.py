@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
-from img.entrypoints.settings import ClusterChoice, RegistryAccess
+from img.entrypoints.settings import RegistryAccess
 
 
 def one_of(*values: str) -> Callable[[str], list[str]]:
@@ -38,6 +37,9 @@ def option(
 
 
 Texts = list[str] | None
+OptionTable = Mapping[str, tuple[object, object]]
+"""The annotation and the default of each option of a group, by its parameter."""
+
 CallMethod = Annotated[
     str,
     option(
@@ -216,195 +218,3 @@ class RegistryOptions:
             tls_verify=self.tls_verify,
             auth_file=Path(self.authfile) if self.authfile else None,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterOptions:
-    """The options for builds on a cluster; "" is this machine alone."""
-
-    cluster: str = ""
-    store: str = ""
-    secrets: bool = False
-
-    @classmethod
-    def given(cls, *, cluster: str, cluster_store: str, cluster_secrets: bool) -> "ClusterOptions":
-        """Return the options; those that are not given are in the environment.
-
-        Raises UsageError for options that would do nothing, as they name no cluster.
-        """
-        cluster = cluster or os.environ.get("IMG_CLUSTER", "")
-        if not cluster and (cluster_store or cluster_secrets):
-            raise UsageError(
-                f"{'--cluster-store' if cluster_store else '--cluster-secrets'} needs --cluster",
-                hint="name a cluster, such as --cluster local:2, or set IMG_CLUSTER",
-            )
-        return cls(
-            cluster=cluster,
-            store=cluster_store or os.environ.get("IMG_CLUSTER_STORE", ""),
-            secrets=cluster_secrets,
-        )
-
-    def on_record(self) -> dict[str, str]:
-        """Return the cluster and its store for the record of a build, by names of the API."""
-        if not self.cluster:
-            return {}
-        from img.domain.history.facts import redacted
-
-        return {"cluster": self.cluster, "cluster_store": redacted(self.store)}
-
-    def chosen(
-        self, unsupported: Mapping[str, object]
-    ) -> "AbstractContextManager[ClusterChoice | None]":
-        """Return a context with the cluster, to be entered before any namespaces.
-
-        ``unsupported`` are the values of options that no cluster has, by name. Raises UsageError.
-        """
-        if not self.cluster:
-            return nullcontext()
-        from img.entrypoints.cli.clusters import chosen_cluster  # few builds have one
-
-        return chosen_cluster(
-            self.cluster, self.store, secrets=self.secrets, unsupported=unsupported
-        )
-
-
-CLUSTER: Mapping[str, tuple[object, object]] = {
-    "cluster": (
-        Annotated[
-            str,
-            option(
-                "--cluster",
-                says="Run steps on the workers of this Dask cluster.",
-                value="tcp://HOST:PORT|…",
-            ),
-        ],
-        "",
-    ),
-    "cluster_store": (
-        Annotated[
-            str,
-            option(
-                "--cluster-store",
-                says="Exchange layers with the cluster here, such as dir:PATH.",
-                value="PLACE",
-            ),
-        ],
-        "",
-    ),
-    "cluster_secrets": (
-        Annotated[
-            bool,
-            option(
-                "--cluster-secrets", says="Send secrets to the workers of their steps, over TLS."
-            ),
-        ],
-        False,
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildInputs:
-    """The options that say what a build reads; a test compares them with ``INPUTS``."""
-
-    file: str | None = None
-    build_arg: tuple[str, ...] = ()
-    target: str = ""
-    platform: tuple[str, ...] = ()
-    secret: tuple[str, ...] = ()
-    ssh: tuple[str, ...] = ()
-    build_context: tuple[str, ...] = ()
-
-    @classmethod
-    def given(cls, **values: Any) -> "BuildInputs":
-        """Return the inputs from the values of ``INPUTS``.
-
-        Empty values of contexts, secrets and agents are left out: buildx ignores --ssh "$UNSET".
-        """
-        lists = {name: tuple(value or ()) for name, value in values.items() if name in _LISTS}
-        for name in ("secret", "ssh", "build_context"):
-            lists[name] = tuple(filter(None, lists[name]))
-        return cls(**{**values, **lists})
-
-
-_LISTS = frozenset({"build_arg", "platform", "secret", "ssh", "build_context"})
-
-
-def _stages(ctx: typer.Context, incomplete: str) -> list[str]:
-    from img.entrypoints.cli.completion import stages  # only shells that complete a line need it
-
-    return stages(ctx, incomplete)
-
-
-INPUTS: Mapping[str, tuple[object, object]] = {
-    "file": (
-        Annotated[
-            str | None,
-            option(
-                "--file",
-                "-f",
-                says="Read this Dockerfile (default: PATH/Dockerfile).",
-                value="FILE",
-            ),
-        ],
-        None,
-    ),
-    "build_arg": (
-        Annotated[
-            Texts, option("--build-arg", says="Set a build-time variable.", value="KEY[=VALUE]")
-        ],
-        None,
-    ),
-    "target": (
-        Annotated[
-            str,
-            option(
-                "--target",
-                says="Use the stages up to this one (default: the last one; img lock: all).",
-                value="STAGE",
-                proposes=_stages,
-            ),
-        ],
-        "",
-    ),
-    "platform": (
-        Annotated[
-            Texts,
-            option(
-                "--platform",
-                says="Use these platforms (default: this machine's).",
-                value="OS/ARCH",
-            ),
-        ],
-        None,
-    ),
-    "secret": (
-        Annotated[
-            Texts,
-            option(
-                "--secret",
-                says="Give a secret to RUN steps and downloads.",
-                value="id=ID[,src=FILE|,env=NAME]",
-            ),
-        ],
-        None,
-    ),
-    "ssh": (
-        Annotated[
-            Texts,
-            option(
-                "--ssh",
-                says="Give an SSH agent or keys to RUN steps and git.",
-                value="ID[=SOCKET|KEY]",
-            ),
-        ],
-        None,
-    ),
-    "build_context": (
-        Annotated[
-            Texts, option("--build-context", says="Add a named build context.", value="NAME=PLACE")
-        ],
-        None,
-    ),
-}
-"""The annotation and the default of each option, by the field of ``BuildInputs``."""

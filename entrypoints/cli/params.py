@@ -8,84 +8,78 @@ from typing import Any
 import typer
 
 from img.entrypoints.cli import options
-from img.entrypoints.cli.options import (
-    CLUSTER,
-    INPUTS,
-    BuildInputs,
-    ClusterOptions,
-    RegistryOptions,
-)
+from img.entrypoints.cli.options import OptionTable, RegistryOptions
 from img.entrypoints.cli.session import Session
-
-
-def _option(name: str, annotation: object, default: object) -> inspect.Parameter:
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return inspect.Parameter(name, kind, annotation=annotation, default=default)
-
 
 _CONTEXT = inspect.Parameter(
     "ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
 )
-# In the order of the help.
-_OPTIONS = {
-    RegistryOptions: (
-        _option("insecure", options.Insecure, default=False),
-        _option("tls_verify", options.TlsVerify, default=True),
-        _option("authfile", options.AuthFile, default=""),
-    ),
-    BuildInputs: tuple(
-        _option(name, annotation, default) for name, (annotation, default) in INPUTS.items()
-    ),
-    ClusterOptions: tuple(
-        _option(name, annotation, default) for name, (annotation, default) in CLUSTER.items()
-    ),
-    Session: (
-        _option("state", options.State, default=None),
-        _option("backend", options.Backend, default=None),
-        _option("shared_store", options.SharedStore, default=None),
-        _option("debug", options.Debug, default=False),
-    ),
+_REGISTRY: OptionTable = {
+    "insecure": (options.Insecure, False),
+    "tls_verify": (options.TlsVerify, True),
+    "authfile": (options.AuthFile, ""),
 }
-
-
-_MADE_BY: dict[type, Callable[..., object]] = {
-    RegistryOptions: RegistryOptions,
-    BuildInputs: BuildInputs.given,
-    ClusterOptions: ClusterOptions.given,
+_SESSION: OptionTable = {
+    "state": (options.State, None),
+    "backend": (options.Backend, None),
+    "shared_store": (options.SharedStore, None),
+    "debug": (options.Debug, False),
 }
+_AT_THE_END = ("registries", "cluster", "session")
 
 
 def shared_options(command: Callable[..., object]) -> Callable[..., object]:
-    """Return ``command`` with options in place of its parameters of the types in ``_OPTIONS``.
+    """Return ``command`` with options in place of the parameters that are groups of options.
 
-    A Session takes what the options before the command say, unless those after it say otherwise.
+    A group is a Session, RegistryOptions, or a class with a table ``OPTIONS`` and the class method
+    ``given``. Its options stand in the help where the parameter stands; those of registries, of the
+    cluster and of the session come last. A Session takes what the options before the command say,
+    unless those after it say otherwise.
     """
     own = inspect.signature(command).parameters
-    made = {
-        kind: parameter.name
-        for kind in _OPTIONS
-        for parameter in own.values()
-        if parameter.annotation is kind
+    groups = {
+        name: (each.annotation, _options_of(table))
+        for name, each in own.items()
+        if (table := _table_of(each.annotation)) is not None
     }
 
     @functools.wraps(command)
     def run(ctx: typer.Context, **given: Any) -> object:
-        for kind, name in made.items():
-            values = {option.name: given.pop(option.name) for option in _OPTIONS[kind]}
+        for name, (kind, group) in groups.items():
+            values = {option.name: given.pop(option.name) for option in group}
             if kind is Session:
                 given[name] = ctx.obj.with_options(command=ctx.command_path, **values)
             else:
-                given[name] = _MADE_BY[kind](**values)
+                given[name] = getattr(kind, "given", kind)(**values)
         if "ctx" in own:
             given["ctx"] = ctx
         return command(**given)
 
+    last = [name for name in _AT_THE_END if name in groups]
+    names = [*(name for name in own if name not in {*last, "ctx"}), *last]
     parameters = [
         _CONTEXT,
-        *(option for kind in made if kind is BuildInputs for option in _OPTIONS[kind]),
-        *(each for each in own.values() if each.name not in {*made.values(), "ctx"}),
-        *(option for kind in made if kind is not BuildInputs for option in _OPTIONS[kind]),
+        *(
+            each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for name in names
+            for each in (groups[name][1] if name in groups else [own[name]])
+        ),
     ]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
+
+
+def _table_of(kind: type) -> OptionTable | None:
+    if kind is Session:
+        return _SESSION
+    return _REGISTRY if kind is RegistryOptions else getattr(kind, "OPTIONS", None)
+
+
+def _options_of(table: OptionTable) -> list[inspect.Parameter]:
+    return [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default
+        )
+        for name, (annotation, default) in table.items()
+    ]

@@ -13,8 +13,8 @@ from img.entrypoints.api.options import (
     SharedOptions,
 )
 from img.entrypoints.cli.app import invoke
+from img.entrypoints.cli.build_options import ClusterOptions
 from img.entrypoints.cli.clusters import chosen_cluster, refuse
-from img.entrypoints.cli.options import ClusterOptions
 
 ADDRESS = "tcp://head:8786"
 
