@@ -14,7 +14,7 @@ from img.domain.oci.codec import decode_index
 from img.domain.oci.descent import descend
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
-from img.domain.signing.candidate import Asked, NotTrusted, Verifies
+from img.domain.signing.candidate import Asked, Holds, NotTrusted, by_key
 
 
 class SignaturesUnread(RegistryError):
@@ -60,22 +60,20 @@ class CheckSigned:
             return any(key.verifies(signed, signature) for key in keys)
 
         try:
-            self._check(reference, manifest, verifies)
+            self._check(reference, manifest, by_key(verifies))
         except RegistryError as error:
             raise SignaturesUnread(error) from error
         self._good.add(known)
 
-    def _check(
-        self, reference: ImageReference | None, manifest: Digest, verifies: Verifies
-    ) -> None:
+    def _check(self, reference: ImageReference | None, manifest: Digest, holds: Holds) -> None:
         try:
-            self.check(reference, Asked(digest=manifest), verifies)
+            self.check(reference, Asked(digest=manifest), holds)
         except NotTrusted as error:
             index = None if reference is None else self._index_with(reference, manifest)
             if reference is None or index is None:
                 raise
             try:
-                self.check(reference, Asked(digest=index), verifies)
+                self.check(reference, Asked(digest=index), holds)
             except NotTrusted as other:
                 raise other from error
 

@@ -1,11 +1,14 @@
 """Keys that make and check signatures."""
 
 from abc import abstractmethod
+from base64 import b64encode
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
+from img.domain.signing.envelope import Envelope
 
 LARGEST_KEY = 64 << 10  # bytes of a key file
 
@@ -38,12 +41,30 @@ class Verifier(Protocol):
         """The sha256 of the public key's DER text."""
 
 
-class Signer(Verifier, Protocol):
+class BundleSigner(Protocol):
+    """A key, or an identity without one, that signs statements."""
+
+    @abstractmethod
+    def bundle(self, statement: bytes) -> bytes:
+        """Return the Sigstore bundle of a signed in-toto statement."""
+
+
+@runtime_checkable
+class Signer(Verifier, BundleSigner, Protocol):
     """A private key."""
 
     @abstractmethod
     def sign(self, content: bytes) -> bytes:
         """Return the signature of ``content``, which need not be the same each time."""
+
+    def envelope(self, statement: bytes) -> Envelope:
+        """Return the envelope of a signed in-toto statement."""
+        unsigned = Envelope(payload=statement, signatures=())
+        return replace(unsigned, signatures=(self.sign(unsigned.signed),))
+
+    def bundle(self, statement: bytes) -> bytes:
+        # cosign, pkg/cosign/bundle: the hint is the digest of the key.
+        return self.envelope(statement).bundle(b64encode(self.fingerprint).decode())
 
 
 class SigningKeys(Protocol):

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from img.application.signatures.find import FindSignatures
 from img.domain.dataclass import dataclass
 from img.domain.reference import ImageReference
-from img.domain.signing.candidate import Asked, Candidate, NotTrusted, Verifies, verified
+from img.domain.signing.candidate import Asked, Candidate, Holds, NotTrusted, verified
 
-_HINT = "`img sign` makes one; a signature by another key needs that key"
+_HINT = "`img sign` makes one; to verify another one, name its key or identity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSignatures:
-    """Looks for signatures that say what is asked for, by a key."""
+    """Looks for signatures that say what is asked for, by a key or an identity."""
 
     find: FindSignatures
 
@@ -20,7 +20,7 @@ class CheckSignatures:
         self,
         repository: ImageReference | None,
         asked: Asked,
-        verifies: Verifies,
+        holds: Holds,
         *,
         stored: bool = False,
     ) -> Sequence[Candidate]:
@@ -33,7 +33,7 @@ class CheckSignatures:
         good = verified(
             self._candidates(repository, asked, reasons, stored=stored),
             asked,
-            verifies,
+            holds,
             reasons,
         )
         if not good:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from img.application.ports.image_store import ImageStore
 from img.application.ports.registry import ManifestUnknown, Registry, RegistryContents
 from img.application.transfer.blobs import Transfer
+from img.application.transfer.stored_referrers import StoredReferrers
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError
@@ -40,6 +41,7 @@ class FindSignatures:
     contents: RegistryContents
     transfer: Transfer
     images: ImageStore
+    stored: StoredReferrers
 
     def at_registry(
         self, repository: ImageReference, digest: Digest, reasons: list[str]
@@ -75,20 +77,35 @@ class FindSignatures:
             reference = image.reference
             if reference is not None and reference.tag in tags:
                 yield from self._of_manifest(reference, image.target, reasons, left)
+        for referrer in self.stored.about(digest)[:MOST]:
+            yield from self._of_manifest(None, referrer, reasons, left)
 
-    def layers(self, repository: ImageReference, manifest: Descriptor) -> Sequence[Descriptor]:
+    def layers(
+        self, repository: ImageReference | None, manifest: Descriptor
+    ) -> Sequence[Descriptor]:
         """Return the layers of a signature's manifest. Raises InvalidDocument, RegistryError."""
+        if repository is None:
+            return self.stored.catalog.manifest(manifest).layers
         content = self.transfer.pull_document(repository, manifest)
         return decode_manifest(content).layers
 
+    def _content(self, repository: ImageReference | None, layer: Descriptor) -> bytes:
+        if repository is None:
+            with self.stored.catalog.blobs.open(layer.digest) as blob:
+                return blob.read()
+        return self.transfer.pull_blob(repository, layer)
+
     def _of_manifest(
         self,
-        repository: ImageReference,
+        repository: ImageReference | None,
         manifest: Descriptor,
         reasons: list[str],
         left: list[int],
     ) -> Iterator[Candidate]:
-        """Yield the candidates of one manifest; ``left`` is how many bytes may still be read."""
+        """Yield the candidates of one manifest; ``left`` is how many bytes may still be read.
+
+        Without a repository the manifest and its layers are in the store.
+        """
         if manifest.media_type not in media_types.MANIFESTS:
             reasons.append(f"{manifest.digest} is no manifest")
             return
@@ -105,6 +122,6 @@ class FindSignatures:
                 reasons.append("one is too large, or there are too many")
                 continue
             try:
-                yield Candidate.of_layer(layer, self.transfer.pull_blob(repository, layer))
+                yield Candidate.of_layer(layer, self._content(repository, layer))
             except ImgError as error:
                 reasons.append(error.message)

@@ -1,12 +1,11 @@
 """Keeping of new signatures: beside an image in its registry, or in the store."""
 
-from base64 import b64encode
 from datetime import UTC
 
 from img.application.ports.blob_store import store_document
 from img.application.ports.clock import Clock
 from img.application.ports.image_store import ImageNotFound, ImageStore
-from img.application.ports.signing_keys import Signer
+from img.application.ports.signing_keys import BundleSigner, Signer
 from img.application.signatures.find import FindSignatures
 from img.application.transfer.publish import PublishImage
 from img.domain.dataclass import dataclass
@@ -67,7 +66,8 @@ class KeepSignatures:
         if form is SignatureForm.TAG:
             self._tag(repository, subject, SIGNATURE_SUFFIX, layer, key, stored=stored)
         else:
-            self._refer(repository, *referrer_manifest(layer, subject, SIGNATURE_ARTIFACT), layer)
+            made = referrer_manifest(layer, subject, SIGNATURE_ARTIFACT)
+            self._refer(repository, *made, layer, stored=stored)
 
     def statement(
         self,
@@ -80,20 +80,33 @@ class KeepSignatures:
         stored: bool,
     ) -> None:
         """Sign ``payload``, a statement about ``subject``, and keep it as ``signature`` does."""
-        unsigned = Envelope(payload=payload, signatures=())
-        signed = Envelope(payload=payload, signatures=(key.sign(unsigned.signed),))
         kind = Statement.decode(payload).predicate_type
-        if form is SignatureForm.BUNDLE:
-            # cosign, pkg/cosign/bundle: the hint is the digest of the key.
-            layer = bundle_blob(signed.bundle(b64encode(key.fingerprint).decode()))
-            now = self.clock.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            self._refer(repository, *bundle_manifest(layer, subject, kind, now), layer)
-            return
-        layer = envelope_blob(signed.encode(), kind)
+        layer = envelope_blob(key.envelope(payload).encode(), kind)
         if form is SignatureForm.TAG:
             self._tag(repository, subject, ATTESTATION_SUFFIX, layer, key, stored=stored)
         else:
-            self._refer(repository, *referrer_manifest(layer, subject, ATTESTATION_ARTIFACT), layer)
+            made = referrer_manifest(layer, subject, ATTESTATION_ARTIFACT)
+            self._refer(repository, *made, layer, stored=stored)
+
+    def bundle(
+        self,
+        repository: ImageReference,
+        subject: Descriptor,
+        payload: bytes,
+        signer: BundleSigner,
+        *,
+        stored: bool,
+    ) -> None:
+        """Sign ``payload``, a statement about ``subject``, and keep the bundle as a referrer.
+
+        With ``stored`` it is kept in the store. Raises the errors of ``signer``, Unauthorized,
+        RegistryError.
+        """
+        layer = bundle_blob(signer.bundle(payload))
+        now = self.clock.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        kind = Statement.decode(payload).predicate_type
+        made = bundle_manifest(layer, subject, kind, now)
+        self._refer(repository, *made, layer, stored=stored)
 
     def _tag(
         self,
@@ -158,10 +171,19 @@ class KeepSignatures:
         return same and any(key.verifies(found.signed, each) for each in found.signatures)
 
     def _refer(
-        self, repository: ImageReference, manifest: Manifest, config: Blob, layer: Blob
+        self,
+        repository: ImageReference,
+        manifest: Manifest,
+        config: Blob,
+        layer: Blob,
+        *,
+        stored: bool,
     ) -> None:
         target = self._written(manifest, config, layer)
-        self.publish(target, repository.with_digest(target.digest))
+        if stored:
+            self.images.put(target.digest, target, self.clock.now())
+        else:
+            self.publish(target, repository.with_digest(target.digest))
 
     def _written(self, manifest: Manifest, config: Blob, layer: Blob) -> Descriptor:
         """Store the documents of a signature and return its manifest."""

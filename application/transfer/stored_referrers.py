@@ -28,6 +28,10 @@ class StoredReferrers:
         parts = set(self._parts(target))
         return [artifact for artifact, subject in known if subject in parts]
 
+    def about(self, digest: Digest) -> Sequence[Descriptor]:
+        """Return the artifacts about the document with ``digest``, which need not be stored."""
+        return [artifact for artifact, subject in self._all() if subject == digest]
+
     def digests(self) -> frozenset[Digest]:
         """Return the digests of all such artifacts."""
         return frozenset(artifact.digest for artifact, _ in self._all())

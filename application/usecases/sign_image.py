@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
-from img.application.ports.signing_keys import Signer
+from img.application.ports.signing_keys import BundleSigner, Signer
 from img.application.ports.state_lock import StateLock
 from img.application.signatures.keep import KeepSignatures
 from img.application.transfer.catalog import Catalog
@@ -62,14 +62,17 @@ class SignImage:
     catalog: Catalog
     lock: StateLock
 
-    def __call__(self, place: ImagePlace, key: Signer, request: SigningRequest) -> Sequence[Signed]:
+    def __call__(
+        self, place: ImagePlace, signer: BundleSigner, request: SigningRequest
+    ) -> Sequence[Signed]:
         """Sign the image at ``place`` and keep the signatures beside it.
 
-        Raises UsageError, BadPredicate, ImageNotFound, InvalidDocument, RegistryError.
+        A signer without a key makes bundles only. Raises UsageError, BadPredicate, ImageNotFound,
+        InvalidDocument, RegistryError, and the errors of ``signer``.
         """
         stored = isinstance(place, StoredPlace)
-        if stored and request.form is not SignatureForm.TAG:
-            raise UsageError("only a registry has referrers", hint="leave --as out")
+        if request.form is not SignatureForm.BUNDLE and not isinstance(signer, Signer):
+            raise UsageError("only a bundle has room for a certificate", hint="use --as bundle")
         found: Sequence[tuple[FoundAttestation, bytes]] = ()
         if request.attestations and isinstance(place, RegistryPlace | StoredPlace):
             found = self._attestations(place)
@@ -80,33 +83,49 @@ class SignImage:
             statements += [self._about(repository, *each) for each in found]
             if request.attestations or request.predicate is not None:
                 for subject, payload in statements:
-                    self.keep.statement(
-                        repository, subject, payload, key, request.form, stored=stored
-                    )
+                    self._keep(repository, subject, payload, signer, request.form, stored=stored)
                 return [_signed(repository, *each) for each in statements]
             subjects = self._subjects(target, request)
             for subject in subjects:
-                self._sign(repository, subject, key, request, stored=stored)
+                self._sign(repository, subject, signer, request, stored=stored)
             return [Signed(repository=repository, digest=each.digest) for each in subjects]
 
     def _sign(
         self,
         repository: ImageReference,
         subject: Descriptor,
-        key: Signer,
+        signer: BundleSigner,
         request: SigningRequest,
         *,
         stored: bool,
     ) -> None:
         form, annotations = request.form, request.annotations
-        if form is SignatureForm.BUNDLE:
-            payload = signature_statement(subject.digest, annotations)
-            self.keep.statement(repository, subject, payload, key, form, stored=stored)
+        if form is not SignatureForm.BUNDLE and isinstance(signer, Signer):
+            claim = Claim(
+                digest=subject.digest, repository=repository.repository, annotations=annotations
+            )
+            self.keep.signature(repository, subject, claim.encode(), signer, form, stored=stored)
             return
-        claim = Claim(
-            digest=subject.digest, repository=repository.repository, annotations=annotations
-        )
-        self.keep.signature(repository, subject, claim.encode(), key, form, stored=stored)
+        # sigstore (PyPI) refuses a subject without a name; cosign reads the digest alone.
+        name = "" if isinstance(signer, Signer) else repository.repository
+        payload = signature_statement(subject.digest, annotations, name)
+        self.keep.bundle(repository, subject, payload, signer, stored=stored)
+
+    def _keep(
+        self,
+        repository: ImageReference,
+        subject: Descriptor,
+        payload: bytes,
+        signer: BundleSigner,
+        form: SignatureForm,
+        *,
+        stored: bool,
+    ) -> None:
+        """Sign a statement about ``subject`` and keep it."""
+        if form is not SignatureForm.BUNDLE and isinstance(signer, Signer):
+            self.keep.statement(repository, subject, payload, signer, form, stored=stored)
+        else:
+            self.keep.bundle(repository, subject, payload, signer, stored=stored)
 
     def _subjects(self, target: Descriptor, request: SigningRequest) -> Sequence[Descriptor]:
         """Return ``target``, with its manifests if they are asked for, without their platforms."""

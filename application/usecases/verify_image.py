@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 from dataclasses import field
 from typing import BinaryIO
 
-from img.application.ports.signing_keys import Verifier
 from img.application.ports.state_lock import StateLock
 from img.application.signatures.check import CheckSignatures
 from img.application.transfer.find_image import FindImage
@@ -18,7 +17,7 @@ from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
-from img.domain.signing.candidate import Asked, Candidate, NotTrusted
+from img.domain.signing.candidate import Asked, Candidate, Holds, NotTrusted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,24 +79,30 @@ class VerifyImage:
     def __call__(
         self,
         place: ImagePlace,
-        key: Verifier,
+        holds: Holds,
         *,
+        signer: str = "key",
         annotations: Mapping[str, str],
         predicate_type: str = "",
         platform: Platform | None = None,
     ) -> VerifiedImage:
         """Return the signatures, or the attestations of a type, that hold.
 
+        ``signer`` is the word for the signer in messages.
+
         Raises NotTrusted, UsageError, ImageNotFound, RegistryError.
         """
         with self.lock.working():
             repository, target = self.place(place, platform)
             asked = Asked(
-                digest=target.digest, annotations=annotations, predicate_type=predicate_type
+                digest=target.digest,
+                annotations=annotations,
+                predicate_type=predicate_type,
+                signer=signer,
             )
             stored = isinstance(place, StoredPlace)
             try:
-                found = self.check(repository, asked, key.verifies, stored=stored)
+                found = self.check(repository, asked, holds, stored=stored)
             except NotTrusted as error:
                 if predicate_type and target.media_type in media_types.INDEXES:
                     error.hint = "attestations are about the image of a platform: add --platform"

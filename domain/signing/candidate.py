@@ -20,6 +20,10 @@ MOST_BYTES = 128 << 20  # of all of them together: reading a hostile document ta
 
 Verifies = Callable[[bytes, bytes], bool]
 """Tells whether a signature of some bytes, (signed, signature), is by the key."""
+VerifiesBundle = Callable[[bytes, bytes], str]
+"""Returns why a Sigstore bundle does not sign a statement, (bundle, statement), "" if it does."""
+Holds = Callable[["Candidate"], str]
+"""Returns why the signature of a candidate does not hold, "" if it does."""
 
 
 class NotTrusted(TrustError):
@@ -27,7 +31,7 @@ class NotTrusted(TrustError):
 
     def __init__(self, name: str, what: str, reasons: Sequence[str], hint: str) -> None:
         found = "; ".join(dict.fromkeys(reasons))
-        super().__init__(f"{name} has no {what} by this key" + (f": {found}" if found else ""))
+        super().__init__(f"{name} has no {what}" + (f": {found}" if found else ""))
         self.hint = hint
         self.name = name
 
@@ -39,11 +43,13 @@ class Asked:
     digest: Digest
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
     predicate_type: str = ""  # "": a signature of the image itself
+    signer: str = "key"  # in messages: the image has no signature by this key
 
     @property
     def what(self) -> str:
-        """The word for it in messages."""
-        return f"attestation {self.predicate_type}" if self.predicate_type else "signature"
+        """The words for it in messages."""
+        kind = f"attestation {self.predicate_type}" if self.predicate_type else "signature"
+        return f"{kind} by this {self.signer}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +61,7 @@ class Candidate:
     signatures: tuple[bytes, ...]
     is_statement: bool
     predicate_type: str = ""
+    bundle: bytes = b""  # the whole Sigstore bundle that it is from; b"" for other forms
 
     @classmethod
     def of_layer(cls, layer: Descriptor, content: bytes) -> "Candidate":
@@ -71,6 +78,7 @@ class Candidate:
             signatures=read.signatures,
             is_statement=True,
             predicate_type=Statement.decode(read.payload).predicate_type,
+            bundle=content if is_bundle else b"",
         )
 
     def suits(self, asked: Asked) -> bool:
@@ -79,10 +87,10 @@ class Candidate:
             return not self.is_statement or self.predicate_type == COSIGN_SIGN
         return self.is_statement and self.predicate_type == asked.predicate_type
 
-    def problem(self, asked: Asked, verifies: Verifies) -> str:
+    def problem(self, asked: Asked, holds: Holds) -> str:
         """Return why this is not what is asked for, "" if it is: signed, and of the image."""
-        if not any(verifies(self.signed, each) for each in self.signatures):
-            return "one is by another key, or was changed"
+        if problem := holds(self):
+            return problem
         try:
             about, annotations = self._says(asked.digest)
         except ImgError as error:
@@ -103,6 +111,28 @@ class Candidate:
         return claimed.digest == digest, claimed.annotations
 
 
+def by_key(verifies: Verifies) -> Holds:
+    """Return the check that a signature is by a key."""
+
+    def problem(candidate: Candidate) -> str:
+        if any(verifies(candidate.signed, each) for each in candidate.signatures):
+            return ""
+        return "one is by another key, or was changed"
+
+    return problem
+
+
+def by_identity(verifies: VerifiesBundle) -> Holds:
+    """Return the check that a signature is by an identity: only bundles have a certificate."""
+
+    def problem(candidate: Candidate) -> str:
+        if not candidate.bundle:
+            return "one is by a key"
+        return verifies(candidate.bundle, candidate.payload)
+
+    return problem
+
+
 def most_bytes(layer: Descriptor) -> int:
     """Return the size in bytes up to which a layer is read."""
     return _LARGEST_CLAIM if layer.media_type == claim.MEDIA_TYPE else _LARGEST
@@ -115,14 +145,14 @@ def is_signed_layer(layer: Descriptor) -> bool:
 
 
 def verified(
-    candidates: Iterable[Candidate], asked: Asked, verifies: Verifies, reasons: list[str]
+    candidates: Iterable[Candidate], asked: Asked, holds: Holds, reasons: list[str]
 ) -> Sequence[Candidate]:
     """Return those of ``candidates`` that hold, and add to ``reasons`` why others do not."""
     good: dict[bytes, Candidate] = {}
     for candidate in candidates:
         if not candidate.suits(asked):
             continue
-        if problem := candidate.problem(asked, verifies):
+        if problem := candidate.problem(asked, holds):
             reasons.append(problem)
         else:
             good.setdefault(candidate.payload, candidate)

@@ -82,9 +82,11 @@ class Statement:
         return self.subjects.get(str(digest), {})
 
 
-def signature_statement(digest: Digest, annotations: Mapping[str, str]) -> bytes:
-    """Return the statement of a signature in the form of cosign 3."""
+def signature_statement(digest: Digest, annotations: Mapping[str, str], name: str = "") -> bytes:
+    """Return the statement of a signature in the form of cosign 3, which has no ``name``."""
     subject: dict[str, object] = {"digest": {digest.algorithm: digest.encoded}}
+    if name:
+        subject = {"name": name, **subject}
     if annotations:
         subject["annotations"] = dict(sorted(annotations.items()))
     return _encoded([subject], COSIGN_SIGN, {})

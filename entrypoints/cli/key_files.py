@@ -26,7 +26,8 @@ def read_key(place: str) -> bytes:
     if not place:
         raise UsageError(
             "must pass a key with --key",
-            hint="`img generate-key-pair` makes one; signatures without a key are not supported",
+            hint="`img generate-key-pair` makes one; without a key use --keyless or"
+            " --certificate-identity",
         )
     if place.startswith(_ENVIRONMENT):
         name = place.removeprefix(_ENVIRONMENT)

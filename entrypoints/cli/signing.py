@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from img.domain.errors import UsageError
-from img.entrypoints.cli import commands, options
+from img.entrypoints.cli import commands, keyless, options
 from img.entrypoints.cli.copying import registries_of
 from img.entrypoints.cli.key_files import (
     naming,
@@ -22,8 +22,10 @@ from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.settings import host_platform
 
 if TYPE_CHECKING:
+    from img.application.ports.signing_keys import BundleSigner
     from img.application.usecases.sign_image import Predicate
     from img.domain.image_place import ImagePlace
+    from img.domain.signing.candidate import Holds
 
 _LARGEST_PREDICATE = 16 << 20  # bytes
 
@@ -67,11 +69,11 @@ def sign(
         str,
         option(
             "--as",
-            says="Keep signatures as tag (default), referrer or bundle.",
+            says="Keep signatures as tag (default), referrer or bundle (default without key).",
             value="FORM",
             proposes=options.one_of("tag", "referrer", "bundle"),
         ),
-    ] = "tag",
+    ] = "",
     attestations: Annotated[
         bool,
         option("--attestations", says="Sign the attestations that are stored beside the image."),
@@ -80,10 +82,20 @@ def sign(
         str, option("--predicate", says="Sign this predicate of the image (JSON).", value="FILE")
     ] = "",
     type_: Type = "",
+    is_keyless: keyless.Keyless = False,
+    token: keyless.IdentityToken = "",
+    fulcio: keyless.Fulcio = "",
+    rekor: keyless.Rekor = "",
+    signing_config: keyless.SigningConfig = "",
+    trusted_root: keyless.TrustedRoot = "",
     quiet: options.Quiet = False,
 ) -> None:
-    """Sign an image in its registry, or store:NAME, by a key in cosign's format."""
+    """Sign an image in its registry, or store:NAME, by a key or an identity, as cosign does."""
     place = _place(words)
+    if is_keyless and key:
+        raise UsageError("--keyless excludes --key")
+    if not is_keyless and (token or fulcio or rekor or signing_config or trusted_root):
+        raise UsageError("tokens and services of Sigstore are for --keyless")
     if bool(predicate) != bool(type_):
         raise UsageError("--predicate and --type need each other")
     if predicate and attestations:
@@ -95,17 +107,24 @@ def sign(
     if annotations and (predicate or attestations):
         raise UsageError("only signatures of images have annotations")
     request = SigningRequest(
-        form=SignatureForm.parse(form),
+        form=SignatureForm.parse(form or ("bundle" if is_keyless else "tag")),
         annotations=parse_annotations(annotations or []),
         recursive=recursive,
         predicate=_predicate(predicate, type_) if predicate else None,
         attestations=attestations,
     )
-    content = read_key(key)
+    services = keyless.services_of(
+        trusted_root, signing_config=signing_config, fulcio=fulcio, rekor=rekor
+    )
+    content = b"" if is_keyless else read_key(key)
     access = registries.access(registries_of([place]))
+    signer: BundleSigner
     with session.open(quiet=quiet, access=access) as container:
-        with naming(key):
-            signer = container.images.signing_keys().signer(content, password_of)
+        if is_keyless:
+            signer = keyless.signer_of(container.images.signing_identities(), token, services)
+        else:
+            with naming(key):
+                signer = container.images.signing_keys().signer(content, password_of)
         made = container.images.sign_image()(place, signer, request)
     for each in made:
         what = f"{each.predicate_type} of " if each.predicate_type else ""
@@ -124,16 +143,27 @@ def verify(
         str,
         option("--platform", says="Verify the image of an index for this one.", value="OS/ARCH"),
     ] = "",
+    identity: keyless.CertificateIdentity = "",
+    identity_pattern: keyless.CertificateIdentityPattern = "",
+    issuer: keyless.CertificateIssuer = "",
+    issuer_pattern: keyless.CertificateIssuerPattern = "",
+    trusted_root: keyless.TrustedRoot = "",
     quiet: options.Quiet = False,
 ) -> None:
-    """Verify that an image has a signature by a key, or an attestation of a type.
+    """Verify that an image has a signature, or an attestation of a type, by a key or an identity.
 
     What is signed is printed as a list in JSON.
     """
     place = _place(words)
     from img.domain.platform import parse_platforms
+    from img.domain.signing.candidate import by_identity, by_key
     from img.domain.signing.statement import parse_annotations, predicate_type_of
 
+    signer = keyless.identity_of(identity, identity_pattern, issuer, issuer_pattern)
+    if signer is not None and key:
+        raise UsageError("--certificate-identity excludes --key")
+    if signer is None and trusted_root:
+        raise UsageError("--trusted-root needs --certificate-identity")
     wanted = predicate_type_of(type_) if type_ else ""
     if wanted and annotations:
         raise UsageError("only signatures of images have annotations")
@@ -141,14 +171,21 @@ def verify(
     on = parse_platforms(platform, host_platform()) if platform else ()
     if len(on) > 1:
         raise UsageError("--platform takes one platform here")
-    content = read_key(key)
+    content = read_key(key) if signer is None else b""
+    services = keyless.services_of(trusted_root)
     access = registries.access(registries_of([place]))
+    holds: Holds
     with session.open(quiet=quiet, access=access) as container:
-        with naming(key):
-            verifier = container.images.signing_keys().verifier(content)
+        if signer is not None:
+            identities = container.images.signing_identities()
+            holds = by_identity(identities.verifier(signer, services).problem)
+        else:
+            with naming(key):
+                holds = by_key(container.images.signing_keys().verifier(content).verifies)
         found = container.images.verify_image()(
             place,
-            verifier,
+            holds,
+            signer="key" if signer is None else "identity",
             annotations=asked,
             predicate_type=wanted,
             platform=on[0] if on else None,

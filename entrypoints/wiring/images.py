@@ -11,6 +11,7 @@ from img.entrypoints.wiring.setup import Setup
 with lazy_imports(__name__):
     from img.adapters.disk_image.sif import Sif
     from img.adapters.disk_image.squashfs import Squashfs
+    from img.adapters.signing_identities.sigstore import SigstoreIdentities
     from img.adapters.signing_keys.cosign import CosignKeys
     from img.application.layers.on_demand import ImportedLayers, Layers
     from img.application.layers.trees import Trees
@@ -236,12 +237,14 @@ class Images(Wiring):
             lock=storage.lock,
         )
         self.signing_keys = providers.Singleton(lazy(CosignKeys))
+        self.signing_identities = providers.Singleton(lazy(SigstoreIdentities))
         self.find_signatures = providers.Factory(
             lazy(FindSignatures),
             registry=registries.registry,
             contents=registries.contents,
             transfer=self.transfer,
             images=storage.images,
+            stored=self.stored_referrers,
         )
         self.check_signatures = providers.Factory(lazy(CheckSignatures), find=self.find_signatures)
         place = providers.Factory(lazy(PlaceOfSignatures), gather=self.gather, find=self.find)

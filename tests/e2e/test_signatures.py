@@ -145,5 +145,9 @@ def test_wrong_requests_are_refused_in_a_line(quick: Img, write_context: WriteCo
         (("sign", "--key", key, "--predicate", key, "a"), "need each other"),
         (("sign", "--key", key, "--as", "x", "a"), "use tag, referrer, bundle"),
         (("sign", "--key", key, "-a", "x", "a"), "use KEY=VALUE"),
+        (("sign", "--key", key, "--keyless", "a"), "--keyless excludes --key"),
+        (("sign", "--key", key, "--rekor-url", "x", "a"), "are for --keyless"),
+        (("verify", "--certificate-identity", "x", "a"), "an identity and its issuer are needed"),
+        (("verify", "--key", key, "--trusted-root", key, "a"), "needs --certificate-identity"),
     ):
         assert says in quick(*words, code=1).error_line

@@ -52,7 +52,7 @@ def _candidate(media_type: str) -> Callable[[bytes], object]:
             size=len(content),
             annotations={SIGNATURE: "c2ln"},
         )
-        return Candidate.of_layer(layer, content).problem(_ASKED, lambda _signed, _by: True)
+        return Candidate.of_layer(layer, content).problem(_ASKED, lambda _candidate: "")
 
     return read
 

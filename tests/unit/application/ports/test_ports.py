@@ -46,6 +46,7 @@ WITHOUT_SUITE = {
     "importer": "archives of docker, podman and OCI, as img.adapters.importer reads them",
     "layer_archive": "tar files and their bytes; recorded digests depend on them",
     "report_writer": "one page for people; what it shows in a browser is the test",
+    "signing_identities": "certificates and logs of Sigstore; no package can add others",
     "signing_keys": "key files and signatures of cosign; no package can add a kind of key",
 }
 

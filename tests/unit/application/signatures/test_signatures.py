@@ -4,12 +4,14 @@ import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
+from img.adapters.signing_identities.memory import MemorySigningIdentities
 from img.adapters.signing_keys.memory import MemorySigningKeys
 from img.application.ports.registry import RegistryError
+from img.application.ports.signing_identities import Services
 from img.application.ports.signing_keys import Signer, Verifier
 from img.application.usecases.sign_image import Predicate, Signed, SigningRequest
 from img.application.usecases.verify_image import VerifiedImage
@@ -23,7 +25,8 @@ from img.domain.oci.index import Index
 from img.domain.oci.manifest import Manifest
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
-from img.domain.signing.candidate import NotTrusted
+from img.domain.signing.candidate import NotTrusted, by_identity, by_key
+from img.domain.signing.identity import Identity, Wanted
 from img.domain.signing.places import SIGNATURE, SignatureForm, tag_of
 from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp
 
@@ -67,7 +70,7 @@ def _verify(
 ) -> VerifiedImage:
     return app.container.images.verify_image()(
         parse_image_place(place),
-        key or _verifier(),
+        by_key((key or _verifier()).verifies),
         annotations=annotations or {},
         predicate_type=predicate_type,
         platform=platform,
@@ -231,8 +234,10 @@ def test_stored_images_have_their_signatures_in_the_store(app: InMemoryApp) -> N
     ]
     _sign(app, "store:r.example/local:1")
     assert len(_verify(app, "store:r.example/local:1").signatures) == 1
-    with pytest.raises(UsageError, match="only a registry"):
-        _sign(app, "store:r.example/local:1", form=SignatureForm.BUNDLE)
+    for form in (SignatureForm.REFERRER, SignatureForm.BUNDLE):
+        _sign(app, "store:r.example/local:1", form=form)
+    assert len(app.container.images.stored_referrers().about(made.digest)) == 2
+    assert len(_verify(app, "store:r.example/local:1").signatures) == 2  # one payload is the same
     with pytest.raises(UsageError, match="no place for signatures"):
         _sign(app, "oci:somewhere")
 
@@ -256,6 +261,51 @@ def test_signatures_are_copied_with_their_image(app: InMemoryApp, form: Signatur
         assert _verify(app, "store:local:2").signatures
         copied("store:local:2", "c.example/app:3")
         assert _verify(app, "c.example/app:3").signatures
+
+
+_IDENTITIES = MemorySigningIdentities()
+
+
+def _keyless(app: InMemoryApp, place: str, subject: str, **request: object) -> list[Signed]:
+    signer = _IDENTITIES.signer(f"{subject} issuer", Services())
+    made = SigningRequest(form=SignatureForm.BUNDLE, **request)  # type: ignore[arg-type]
+    return [*app.container.images.sign_image()(parse_image_place(place), signer, made)]
+
+
+def _verify_identity(app: InMemoryApp, place: str, subject: str, **asked: Any) -> VerifiedImage:
+    identity = Identity(subject=Wanted(text=subject), issuer=Wanted(text="issuer"))
+    return app.container.images.verify_image()(
+        parse_image_place(place),
+        by_identity(_IDENTITIES.verifier(identity, Services()).problem),
+        signer="identity",
+        annotations=asked.pop("annotations", {}),
+        **asked,
+    )
+
+
+def test_signatures_without_a_key_are_bundles_in_registries_and_the_store(
+    app: InMemoryApp,
+) -> None:
+    app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["r.example/local:1"])
+    for place in (_NAME, "store:r.example/local:1"):
+        _sign(app, place)
+        with pytest.raises(NotTrusted, match="no signature by this identity: one is by a key"):
+            _verify_identity(app, place, "me")
+        _keyless(app, place, "me", annotations={"a": "1"})
+        predicate = Predicate(type=_SPDX, content=b'{"spdxVersion":"SPDX-2.3"}')
+        _keyless(app, place, "me", predicate=predicate)
+
+        assert len(_verify_identity(app, place, "me", annotations={"a": "1"}).signatures) == 1
+        assert len(_verify_identity(app, place, "me", predicate_type=_SPDX).signatures) == 1
+        with pytest.raises(NotTrusted, match="one is by me"):
+            _verify_identity(app, place, "you")
+        with pytest.raises(NotTrusted, match="lacks the annotation a=2"):
+            _verify_identity(app, place, "me", annotations={"a": "2"})
+        assert len(_verify(app, place).signatures) == 1  # by the key
+    with pytest.raises(UsageError, match="only a bundle has room for a certificate"):
+        app.container.images.sign_image()(
+            parse_image_place(_NAME), _IDENTITIES.signer("me issuer", Services()), SigningRequest()
+        )
 
 
 def _no_file(path: str) -> AbstractContextManager[BinaryIO]:

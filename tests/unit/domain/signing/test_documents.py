@@ -9,7 +9,7 @@ from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.fields import InvalidDocument
-from img.domain.signing.candidate import Asked, Candidate
+from img.domain.signing.candidate import Asked, Candidate, by_key
 from img.domain.signing.claim import Claim
 from img.domain.signing.envelope import Envelope, pre_authentication, signature_in
 from img.domain.signing.places import SignatureForm, signature_blob, tag_of
@@ -195,5 +195,8 @@ def test_of_several_signatures_in_an_envelope_one_by_the_key_is_enough() -> None
         is_statement=False,
     )
 
-    assert candidate.problem(Asked(digest=_DIGEST), lambda _, each: each == b"by the key") == ""
-    assert candidate.problem(Asked(digest=_DIGEST), lambda _, each: each == b"by a third") != ""
+    assert (
+        candidate.problem(Asked(digest=_DIGEST), by_key(lambda _, each: each == b"by the key"))
+        == ""
+    )
+    assert candidate.problem(Asked(digest=_DIGEST), by_key(lambda *_: False)) != ""

@@ -72,6 +72,7 @@ _OF_OTHER_COMMANDS = {
     *("ArchiveImporter", "archive_members", "decompressed", "LinuxSurvey"),
     *("DockerArchiveExporter", "OciArchiveExporter", "OciLayoutExporter", "Sif", "Squashfs"),
     *("Access", "CosignKeys", "HtmlReports", "LocalTerminal", "OrasRegistryContents"),
+    "SigstoreIdentities",
     # Builds with a cluster leave no trace.
     *("DirectorySharedBlobs", "HostProcessLauncher", "read_regular", "require_extra"),
 }

@@ -1,0 +1,1 @@
+"""Signatures without a key."""
