@@ -1,6 +1,7 @@
 """Caches in buckets and containers, by the library obstore (extra ``cloud``)."""
 
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,9 @@ _PARTS_AT_ONCE = 5  # of one blob, as BuildKit
 _RETRY_S = 60.0  # for all tries of one request
 _TRIES = 5
 _REASON_LIMIT = 300  # characters
+_ADDRESS = re.compile(r"Error performing (\w+) \S+ in .*? - ")
+"""The address of a request in a message of obstore, which may be long, and the time it took."""
+_NO_RANGES = "non-partial response"  # obstore's error for 200 where 206 is right
 _BUSY = ("429 Too Many Requests", "503 Service Unavailable", "SlowDown", "ServerBusy")
 _REFUSED = ("401 Unauthorized", "403 Forbidden")
 _CREDENTIALS = "the credentials may be missing, or may not have the right to do this"
@@ -123,10 +127,7 @@ class ObjectStoreRemoteCache(RemoteCache):
                 return
             try:
                 with self._errors(broken=True):
-                    options = {"range": {"offset": position}} if position else None
-                    found = self._obstore.get(self._store, self._blob(blob.digest), options=options)
-                    for chunk in _chunks(found):
-                        yield bytes(chunk)
+                    yield from self._from(self._blob(blob.digest), position)
             except FileNotFoundError:
                 raise RemoteBlobNotFound(self._place, blob.digest) from None
 
@@ -143,6 +144,23 @@ class ObjectStoreRemoteCache(RemoteCache):
         except FileNotFoundError:
             self._check_container()
             raise RemoteCacheError(f"{self._place}: no such object") from None
+
+    def _from(self, key: str, start: int) -> Iterator[bytes]:
+        """Yield the content of an object from ``start`` on."""
+        skipped = 0
+        try:
+            options = {"range": {"offset": start}} if start else None
+            found = self._obstore.get(self._store, key, options=options)
+        except Exception as error:
+            if _NO_RANGES not in str(error):
+                raise
+            # A store that sends whole objects only, or names the wrong status, as rclone does.
+            found = self._obstore.get(self._store, key)
+            skipped = start
+        for chunk in _chunks(found):
+            if piece := bytes(chunk)[skipped:]:
+                yield piece
+            skipped = max(0, skipped - len(chunk))
 
     def _manifest(self, name: str) -> bytes | None:
         try:
@@ -241,9 +259,10 @@ class ObjectStoreRemoteCache(RemoteCache):
         return RemoteCacheError(message, hint="create it first")
 
     def _text(self, error: BaseException) -> str:
-        """Return the first line of what obstore says; the rest repeats it for developers."""
+        """Return the first line of what obstore says, without addresses; the rest repeats it."""
         line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return f"{self._place}: {line[:_REASON_LIMIT]}"
+        reason = _ADDRESS.sub(r"\1: ", line)
+        return f"{self._place}: {reason[:_REASON_LIMIT]}"
 
 
 def read_object(

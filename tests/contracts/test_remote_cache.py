@@ -1,6 +1,5 @@
 """Contract tests of remote caches."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
@@ -15,7 +14,7 @@ from img.domain.options.cache import parse_cache_source
 from img.domain.options.remote_cache import ActionsCache, ObjectStoreCache
 from img.testing.remote_cache import RemoteCacheContract
 from tests.support.servers.actions_server import ActionsServer
-from tests.support.servers.object_stores import object_store
+from tests.support.servers.object_stores import MORE, object_store
 
 
 def opened(text: str) -> RemoteCache:
@@ -58,7 +57,7 @@ def store() -> Iterator[Callable[[str], RemoteCache]]:
         yield new
 
 
-@pytest.fixture(params=[*KINDS, "s3", *(["azblob"] if "IMG_TESTS_ALL" in os.environ else [])])
+@pytest.fixture(params=[*KINDS, "s3", "gs", *MORE])
 def cache(
     request: pytest.FixtureRequest, store: Callable[[str], RemoteCache]
 ) -> Iterator[RemoteCache]:

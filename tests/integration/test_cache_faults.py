@@ -20,7 +20,7 @@ from img.domain.oci.chain import DiffID
 from tests.support.in_memory_app import InMemoryApp, image_of
 from tests.support.servers.actions_server import ActionsServer
 from tests.support.servers.fault_proxy import FaultProxy, no_fault
-from tests.support.servers.object_stores import object_store
+from tests.support.servers.object_stores import MORE, object_store
 from tests.support.servers.random_faults import random_faults
 
 FIRST = 30_000
@@ -28,7 +28,7 @@ RUNS = 200 if "IMG_TESTS_ALL" in os.environ else 3
 ONLY = os.environ.get("IMG_FAULT_SEED")
 SEEDS = [int(ONLY)] if ONLY else list(range(FIRST, FIRST + RUNS))
 DOCKERFILE = "FROM base\nRUN one\nRUN two\nRUN three\n"
-KINDS = ("gha-1", "gha-2", "s3", *(("azblob",) if "IMG_TESTS_ALL" in os.environ else ()))
+KINDS = ("gha-1", "gha-2", "s3", "gs", *MORE)
 _REQUESTS = 16  # of a build that exports or imports
 
 

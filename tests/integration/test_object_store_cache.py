@@ -1,14 +1,12 @@
 """Caches in object stores against servers that hold, lose, refuse or have no time."""
 
 import io
-import json
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -20,6 +18,7 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.media_types import OCI_LAYER_GZIP
 from img.domain.options.cache import parse_cache_source
 from img.domain.options.remote_cache import ObjectStoreCache
+from tests.support.servers.gs_server import GoogleStorage
 from tests.support.servers.object_stores import object_store
 from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
 
@@ -177,36 +176,50 @@ def test_a_download_that_breaks_goes_on() -> None:
         assert stream.read() == CONTENT
 
 
-def test_google_cloud_storage_with_a_service_account(tmp_path: Path) -> None:
-    held: dict[str, bytes] = {}
+def test_a_store_that_sends_whole_objects_only_is_read_from_any_byte() -> None:
     headers = {"ETag": '"1"', "Last-Modified": "Tue, 14 Nov 2023 22:13:20 GMT"}
+    whole = Answer(headers=headers, body=CONTENT)
 
+    with ScriptedServer(lambda _: whole) as server, served_by(server).open(BLOB, 70_000) as stream:
+        assert stream.read() == CONTENT[70_000:]
+
+    assert [r.headers.get("Range") for r in server.requests] == ["bytes=70000-", None]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "error"),
+    [(403, "403 Forbidden", RemoteCacheError), (429, "429 Too Many Requests", RemoteCacheBusy)],
+)
+def test_a_part_that_is_refused_is_an_error_with_the_reason(
+    status: int, reason: str, error: type[RemoteCacheError]
+) -> None:
     def answer(request: Request) -> Answer:
-        path = unquote(urlsplit(request.path).path)
-        if request.method == "PUT":
-            held[path] = request.body
-            return Answer(headers=headers)
-        if path == "/bucket":
-            return Answer(body=b"<ListBucketResult></ListBucketResult>")
-        if path not in held:
-            return Answer(status=404)
-        return Answer(headers=headers, body=held[path])
+        if request.method != "POST":
+            return Answer(status=status)
+        begun = f"<InitiateMultipartUploadResult><UploadId>{'x' * 400}</UploadId>"
+        return Answer(body=f"{begun}</InitiateMultipartUploadResult>".encode())
 
-    with ScriptedServer(answer) as server:
-        account = {"gcs_base_url": f"http://{server.address}", "disable_oauth": True}
-        empty = dict.fromkeys(("client_email", "private_key", "private_key_id"), "")
-        (tmp_path / "account.json").write_text(json.dumps({**account, **empty}))
-        access = f"endpoint_url=http://{server.address},service_account={tmp_path}/account.json"
-        cache = opened(place_of(f"type=gs,bucket=bucket,prefix=p/,{access}"))
+    large = replace(BLOB, size=1 << 30)
+    with ScriptedServer(answer) as server, pytest.raises(error, match=reason) as caught:
+        served_by(server).add(large, io.BytesIO(CONTENT))
+
+    assert (type(caught.value), "xxx" in caught.value.message) == (error, False)
+
+
+def test_google_cloud_storage_with_a_service_account(tmp_path: Path) -> None:
+    storage = GoogleStorage()
+    with storage.serving(tmp_path / "account.json") as attributes:
+        cache = opened(replace(place_of(f"{attributes},prefix=p/"), refresh_s=0.0))
         before = list(cache.manifests())
         cache.add(BLOB, io.BytesIO(CONTENT))
         cache.publish(b"{}")
 
-        assert (before, list(cache.manifests()), cache.has(BLOB.digest)) == ([], [b"{}"], True)
+        assert (before, list(cache.manifests()), cache.keep(BLOB.digest)) == ([], [b"{}"], True)
         with cache.open(BLOB, 0) as stream:
             assert stream.read() == CONTENT
 
-    assert set(held) == {f"/bucket/p/blobs/{BLOB.digest}", "/bucket/p/manifests/buildkit"}
+    assert set(storage.objects) == {f"p/blobs/{BLOB.digest}", "p/manifests/buildkit"}
+    assert any("x-goog-copy-source" in request.headers for request in storage.requests)
 
 
 def test_without_the_extra_its_name_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

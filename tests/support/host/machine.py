@@ -18,6 +18,8 @@ from img.adapters.storage.ownership import REAL, Ownership, RecordedOwnership
 REPOSITORY = Path(__file__).resolve().parents[3]
 CONFORMANCE = Path(os.environ.get("IMG_CONFORMANCE", REPOSITORY.parent / "shared" / "conformance"))
 """Cases and tables of other projects' facts; a checkout alone has none."""
+SERVERS = Path(os.environ.get("IMG_TESTS_SERVERS", REPOSITORY / ".servers"))
+"""The servers and clients that ``tests/servers.sh`` installs."""
 _PROGRAMS = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin:/usr/sbin:/sbin"))
 _UNFIT = os.ST_NOEXEC | os.ST_NODEV | os.ST_NOSUID
 _ROOM = 4 << 30  # bytes that a run of all tests takes
@@ -55,6 +57,13 @@ def lacking(what: str) -> NoReturn:
 def program(name: str) -> str:
     """Return the path of a program, or end the test."""
     return shutil.which(name, path=_PROGRAMS) or lacking(f"{name} is not installed")
+
+
+def installed_server(name: str) -> str:
+    """Return the path of a program of ``tests/servers.sh``, or end the test."""
+    places = (SERVERS / "bin", SERVERS / "node_modules" / ".bin")
+    path = os.pathsep.join((*map(str, places), _PROGRAMS))
+    return shutil.which(name, path=path) or lacking(f"needs {name} (sh tests/servers.sh)")
 
 
 def ownership() -> Ownership:

@@ -1,7 +1,8 @@
-"""Object stores on this machine: moto for S3, azurite for Azure."""
+"""Object stores on this machine: moto, rclone and swift for S3, azurite, and one like Google's."""
 
 import hmac
-import shutil
+import os
+import re
 import subprocess
 import tempfile
 import urllib.request
@@ -10,12 +11,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from importlib.util import find_spec
+from pathlib import Path
 
-from tests.support.host.machine import lacking
+from tests.support.host.machine import installed_server, lacking
+from tests.support.servers.gs_server import GoogleStorage
+from tests.support.servers.swift_server import swift
 
 # The account that azurite always has (Microsoft's documentation of the emulator).
 _ACCOUNT = "devstoreaccount1"
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+_ACCESS = "region=us-east-1,use_path_style=true,access_key_id=test:tester,secret_access_key=testing"
+_BUCKET = "bucket"
+MORE = ("azblob", "rclone", "swift") if "IMG_TESTS_ALL" in os.environ else ()
+"""The kinds of stores that only some runs have: their servers take long to install."""
 
 
 @contextmanager
@@ -23,7 +33,8 @@ def object_store(kind: str) -> Iterator[str]:
     """Enter with the attributes of a cache in an empty bucket or container of its own."""
     if find_spec("obstore") is None:
         lacking("needs obstore (pip install -e '.[dev]')")
-    with _moto() if kind == "s3" else _azurite() as attributes:
+    stores = {"s3": _moto, "azblob": _azurite, "gs": _google, "rclone": _rclone, "swift": _swift}
+    with stores[kind]() as attributes:
         yield attributes
 
 
@@ -48,12 +59,58 @@ def _moto() -> Iterator[str]:
 
 
 @contextmanager
-def _azurite() -> Iterator[str]:
-    program = shutil.which("azurite-blob")
-    if program is None:
-        lacking("needs azurite-blob (npm install -g azurite)")
+def _google() -> Iterator[str]:
+    with (
+        tempfile.TemporaryDirectory() as place,
+        GoogleStorage().serving(Path(place, "account.json")) as attributes,
+    ):
+        yield attributes
+
+
+@contextmanager
+def _rclone() -> Iterator[str]:
+    program = installed_server("rclone")
     with tempfile.TemporaryDirectory() as place:
-        command = [program, "--skipApiVersionCheck", "--disableTelemetry"]
+        Path(place, "served", _BUCKET).mkdir(parents=True)
+        command = [program, "--config", f"{place}/rclone.conf", "serve", "s3"]
+        command += ["--auth-key", "test:tester,testing", "--addr", "127.0.0.1:0", f"{place}/served"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stderr is not None
+                line = next(each for each in process.stderr if "Starting s3 server" in each)
+                (url,) = re.findall(r"\[(http.*)/\]", line)
+                yield f"type=s3,bucket={_BUCKET},endpoint_url={url},{_ACCESS}"
+            finally:
+                process.terminate()
+
+
+@contextmanager
+def _swift() -> Iterator[str]:
+    with swift() as url:
+        _create_bucket(url)
+        yield f"type=s3,bucket={_BUCKET},endpoint_url={url},{_ACCESS}"
+
+
+def _create_bucket(url: str) -> None:
+    """Create a bucket in a store that checks signatures."""
+    import boto3
+    from botocore.config import Config
+
+    client = boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="test:tester",
+        aws_secret_access_key="testing",
+        config=Config(s3={"addressing_style": "path"}),
+    )
+    client.create_bucket(Bucket=_BUCKET)
+
+
+@contextmanager
+def _azurite() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as place:
+        command = [installed_server("azurite-blob"), "--skipApiVersionCheck", "--disableTelemetry"]
         command += ["--location", place, "--blobHost", "127.0.0.1", "--blobPort", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
