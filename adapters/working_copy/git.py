@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -53,6 +52,7 @@ class GitWorkingCopies(WorkingCopies):
     def _is_changed(self, repository: "_Repository", top: str, revision: str) -> bool:
         """Return whether git finds a difference. Raises OSError, ValueError."""
         import subprocess
+        import tempfile  # only now: it is slow to import, and few contexts are working copies
 
         with tempfile.TemporaryDirectory(prefix="img-git-") as directory:
             own = _copy_of(repository, Path(directory), revision)

@@ -99,7 +99,13 @@ def test_small_commands_import_little(arguments: tuple[str, ...], tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "most"), [(("--version",), 105), (("ls",), 201), (("build", "-q"), 482)]
+    ("arguments", "most"),
+    [
+        (("--version",), 105),
+        (("ls",), 201),
+        (("build", "-q"), 482),
+        (("build", "-q", "--provenance=true"), 503),
+    ],
 )
 def test_commands_import_few_modules(arguments: tuple[str, ...], most: int, tmp_path: Path) -> None:
     """Check the number of all modules that a command adds to those of the interpreter."""
