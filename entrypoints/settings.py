@@ -73,6 +73,8 @@ class ClusterChoice:
     store: str  # the text of --cluster-store
     start: StartCluster
     secrets: bool = False  # workers get those of their steps
+    mount_limit: int = 0  # bytes of a cache mount that workers keep in the store
+    ends: bool = False  # it ends with the command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

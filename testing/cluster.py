@@ -1,7 +1,7 @@
 """Contract suite of clusters that run single steps."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from threading import Event
 
@@ -22,7 +22,7 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError, StateError
 from img.domain.graph.operations import Exec
-from img.domain.graph.task import VertexAnswer, VertexTask
+from img.domain.graph.task import KeptMount, VertexAnswer, VertexTask
 from img.domain.platform import Platform
 from img.testing.vertex_workers import (
     NOON,
@@ -46,6 +46,10 @@ class Watched(TaskWatch):
 
     workers: list[str] = field(default_factory=list)
     text: str = ""
+    mounts: list[KeptMount] = field(default_factory=list)
+
+    def kept(self, mounts: Sequence[KeptMount]) -> None:
+        self.mounts += mounts
 
     def begun(self, worker: str) -> None:
         self.workers.append(worker)
@@ -58,7 +62,7 @@ class Watched(TaskWatch):
 
 
 def perform(task: VertexTask, watch: TaskWatch, cancelled: Cancellation) -> VertexAnswer:
-    """Perform the words of a task on a worker: those of ``play``, and full, lacks."""
+    """Perform the words of a task on a worker: those of ``play``, and full, lacks, keep."""
     assert isinstance(task.operation, Exec)
     match task.operation.argv:
         case ("full",):
@@ -69,6 +73,10 @@ def perform(task: VertexTask, watch: TaskWatch, cancelled: Cancellation) -> Vert
             value = watch.secrets()["s"]
             watch.output(1, hashlib.sha256(value).hexdigest().encode())
             return VertexAnswer(layer=None, created=NOON)
+        case ("keep",):
+            assert task.mount_limit
+            watch.kept(task.mounts)
+            return VertexAnswer(layer=None, created=NOON, keeps=True)
         case _:
             return play(task, watch, cancelled)
 
@@ -167,6 +175,16 @@ class ClusterContract:
         cluster.run(replace(a_task("secret"), needs_secrets=True), Placement(), watch, Event())
 
         assert watch.text == f"1: {hashlib.sha256(SECRET).hexdigest()}"
+
+    def test_a_worker_says_which_cache_mounts_it_keeps(self, cluster: Cluster) -> None:
+        mounts = (KeptMount(name="go\0None:0:0:", layers=(a_layer("a"), a_layer("b"))),)
+        task = replace(a_task("keep"), mounts=mounts, mount_limit=1)
+        watch = Watched()
+
+        assert cluster.run(task, Placement(), watch, Event()).keeps
+        cluster.settle(WAIT_S)
+
+        assert watch.mounts == [*mounts]
 
     def test_a_closed_cluster_runs_nothing(self, cluster: Cluster) -> None:
         cluster.close()

@@ -15,7 +15,7 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError
 from img.domain.graph.operations import Exec
-from img.domain.graph.task import TaskInput, VertexAnswer, VertexTask
+from img.domain.graph.task import KeptMount, TaskInput, VertexAnswer, VertexTask
 from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.media_types import OCI_LAYER_GZIP
@@ -108,6 +108,9 @@ class PlayedWork(VertexWork):
 
     def secrets(self) -> Mapping[str, bytes]:
         return {"s": SECRET}
+
+    def kept(self, mounts: Sequence[KeptMount]) -> None:
+        self.log += [f"kept {each.name}" for each in mounts]
 
     def output(self, stream: int, data: bytes) -> None:
         self.log.append(f"{stream}: {data.decode()}")

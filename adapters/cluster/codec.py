@@ -22,7 +22,7 @@ from img.domain.errors import (
     StateError,
 )
 from img.domain.graph.operations import CopyFiles, Exec, MakeDirectory
-from img.domain.graph.task import TaskInput, VertexAnswer, VertexTask
+from img.domain.graph.task import KeptMount, TaskInput, VertexAnswer, VertexTask
 from img.domain.oci import media_types
 from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.descriptor import Descriptor
@@ -33,6 +33,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LAYERS = frozenset(media_types.LAYERS)
 _LARGEST = 1 << 62  # bytes of a layer
+_MOST_MOUNTS = 256
 _MOST_HINT = 4000  # characters of the texts of errors
 
 SAME_VERSION = "install the same version of img on all machines of the cluster"
@@ -58,6 +59,12 @@ class _Input:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Mount:
+    name: str
+    layers: tuple[_Layer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
     name: str
     operation: CopyFiles | MakeDirectory | Exec
@@ -70,6 +77,8 @@ class _Task:
     limit_ms: int | None
     needs_secrets: bool
     secret_guard: bool
+    mounts: tuple[_Mount, ...]
+    mount_limit: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +87,7 @@ class _Made:
     created: int  # microseconds since 1970
     content: str | None
     cached: bool
+    keeps: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +131,8 @@ def encode_task(task: VertexTask) -> str:
         limit_ms=task.limit_ms,
         needs_secrets=task.needs_secrets,
         secret_guard=task.secret_guard,
+        mounts=tuple(map(_mount_record, task.mounts)),
+        mount_limit=task.mount_limit,
     )
     return records.encode(record).decode("ascii")
 
@@ -159,7 +171,23 @@ def _task(record: _Task) -> VertexTask:
         limit_ms=None if record.limit_ms is None else _within(record.limit_ms, _LARGEST),
         needs_secrets=record.needs_secrets,
         secret_guard=record.secret_guard,
+        mounts=_mounts(record.mounts),
+        mount_limit=_within(record.mount_limit, _LARGEST),
     )
+
+
+def encode_kept(mounts: Iterable[KeptMount]) -> str:
+    """Return cache mounts that a worker has kept as a record."""
+    return records.encode(tuple(map(_mount_record, mounts))).decode("ascii")
+
+
+def kept_from(text: str) -> tuple[KeptMount, ...]:
+    """Return the cache mounts in a record. Raises BadRecord."""
+    found: tuple[_Mount, ...] = _decoded(text, tuple[_Mount, ...])
+    try:
+        return _mounts(found)
+    except ImgError as error:
+        raise BadRecord(str(error)) from None
 
 
 def encode_answer(answer: VertexAnswer) -> str:
@@ -170,6 +198,7 @@ def encode_answer(answer: VertexAnswer) -> str:
         created=(answer.created - _EPOCH) // _MICROSECOND,
         content=None if answer.content is None else str(answer.content),
         cached=answer.cached,
+        keeps=answer.keeps,
     )
     return records.encode(record).decode("ascii")
 
@@ -219,6 +248,7 @@ def _answer(record: _Made, worker: str) -> VertexAnswer:
         created=created,
         content=None if record.content is None else Digest.parse(record.content),
         cached=record.cached,
+        keeps=record.keeps,
         worker=worker,
     )
 
@@ -240,6 +270,16 @@ def _error(record: _Failed, worker: str) -> ImgError:
 
 def _error_record(kind: str, error: ImgError) -> _Failed:
     return _Failed(kind=kind, message=error.message, hint=error.hint, exit_code=error.exit_code)
+
+
+def _mount_record(mount: KeptMount) -> _Mount:
+    return _Mount(name=mount.name, layers=tuple(map(_layer_record, mount.layers)))
+
+
+def _mounts(listed: tuple[_Mount, ...]) -> tuple[KeptMount, ...]:
+    if len(listed) > _MOST_MOUNTS or any(len(each.layers) > _MOST_MOUNTS for each in listed):
+        raise BadRecord("too many cache mounts")
+    return tuple(KeptMount(name=each.name, layers=_layers(each.layers)) for each in listed)
 
 
 def _layer_record(layer: Layer) -> _Layer:

@@ -79,6 +79,7 @@ class DaskCluster(Cluster):
         self._version = version or code_version()
         self._patience_s = patience_s
         self._running: dict[str, _Running] = {}
+        self._keeping: dict[str, TaskWatch] = {}  # of tasks whose workers keep cache mounts
         self._closed = threading.Event()
         self._topic = f"img-{secrets.token_hex(8)}"
         self._client = _connected(address, ca, cert, key, connect_s)
@@ -109,17 +110,30 @@ class DaskCluster(Cluster):
         self._check()
         number = secrets.token_hex(8)
         running = self._running[number] = _Running(watch, task.needs_secrets)
+        if task.mount_limit:
+            self._keeping[number] = watch
+        keeps = False
         try:
             future = self._submitted(task, placement, number)
             future.add_done_callback(lambda _: running.changed.set())
             try:
                 self._wait(task, placement, running, cancelled)
-                return self._answer(running, future)
+                answer = self._answer(running, future)
+                keeps = answer.keeps
+                return answer
             finally:
                 with suppress(Exception):  # of a scheduler that is gone
                     future.cancel()
         finally:
             del self._running[number]
+            if not keeps:
+                self._keeping.pop(number, None)
+
+    def settle(self, most_s: float) -> None:
+        end_s = monotonic() + most_s
+        while self._keeping and monotonic() < end_s and not self._closed.wait(_POLL_S):
+            if self._client.status != "running":
+                return
 
     def close(self) -> None:
         if self._closed.is_set():
@@ -183,6 +197,8 @@ class DaskCluster(Cluster):
         """Take an event of a worker; the loop of Dask calls this."""
         match event[1]:
             case [str(number), str(worker), str(kind), int(stream), bytes(data)]:
+                if kind == "kept":
+                    self._note_kept(number, data)
                 running = self._running.get(number)
                 if running is None:
                     return
@@ -199,6 +215,13 @@ class DaskCluster(Cluster):
             case "answer":
                 running.worker, running.answer = worker, data.decode("ascii", "replace")
                 running.changed.set()
+
+    def _note_kept(self, number: str, record: bytes) -> None:
+        watch = self._keeping.get(number)
+        if watch is not None:
+            with suppress(codec.BadRecord):  # a worker with a fault: its mounts are not exchanged
+                watch.kept(codec.kept_from(record.decode("ascii", "replace")))
+            self._keeping.pop(number, None)
 
     def _give(self, number: str, worker: str, public: bytes, running: _Running) -> None:
         """Send the secrets of a task to its worker, past the arguments of tasks."""

@@ -16,7 +16,7 @@ from img.adapters.cluster.code_version import code_version
 from img.adapters.cluster.vertex_server import VertexServer
 from img.application.ports.cluster import ClusterError, OtherVersion
 
-BEGUN, OUTPUT, SECRETS, ANSWER = "begun", "output", "secrets", "answer"
+BEGUN, OUTPUT, SECRETS, ANSWER, KEPT = "begun", "output", "secrets", "answer", "kept"
 """The kinds of events."""
 
 _servers: "WeakKeyDictionary[Worker, Performer]" = WeakKeyDictionary()
@@ -31,7 +31,12 @@ class Performer(Protocol):
     """A thing that performs tasks: VertexServer, or one of a test."""
 
     def perform(
-        self, task: str, secrets: Mapping[str, bytes], on_output: Any, is_cancelled: Any
+        self,
+        task: str,
+        secrets: Mapping[str, bytes],
+        on_output: Any,
+        is_cancelled: Any,
+        on_kept: Any,
     ) -> str:
         """Return the answer to a task."""
 
@@ -75,7 +80,11 @@ def run_task(version: str, task: str, topic: str, number: str, needs_secrets: bo
             tell(ANSWER, data=codec.encode_error(fault).encode("ascii"))
             return
     answer = _performer_of(worker).perform(
-        task, secrets, lambda stream, data: tell(OUTPUT, stream, data), is_cancelled
+        task,
+        secrets,
+        lambda stream, data: tell(OUTPUT, stream, data),
+        is_cancelled,
+        lambda mounts: tell(KEPT, data=mounts.encode("ascii")),
     )
     tell(ANSWER, data=answer.encode("ascii"))
 

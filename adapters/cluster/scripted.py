@@ -100,6 +100,9 @@ class ScriptedCluster(Cluster):
             self.members.remove(next(each for each in self.members if each.facts.name == name))
             self._lock.notify_all()
 
+    def settle(self, most_s: float) -> None:
+        """Do nothing: workers keep mounts before they answer."""
+
     def close(self) -> None:
         self._closed.set()
 

@@ -35,14 +35,23 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The end of a task: its answer as a record (codec.py)."""
+    """The end of a task: its answer as a record (codec.py). With ``keeps``, Kept follows."""
 
     number: int
     answer: str
+    keeps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The cache mounts of a task that has ended which the worker has kept, as a record."""
+
+    number: int
+    mounts: str
 
 
 Request = Solve | Stop
-Event = Output | Answered
+Event = Output | Answered | Kept
 
 
 def line_of(value: Request | Event) -> bytes:

@@ -20,6 +20,7 @@ from img.adapters.cluster import codec
 from img.adapters.cluster.vertex_protocol import (
     Answered,
     Event,
+    Kept,
     Output,
     Request,
     Solve,
@@ -47,6 +48,7 @@ class VertexServer:
         self._lock = Lock()
         self._numbers = count()
         self._waiting: dict[int, Queue[Event | None]] = {}
+        self._keeping: dict[int, Callable[[str], None]] = {}  # for tasks that have ended
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
 
@@ -56,9 +58,15 @@ class VertexServer:
         secrets: Mapping[str, bytes],
         on_output: Callable[[int, bytes], None],
         is_cancelled: Callable[[], bool],
+        on_kept: Callable[[str], None],
     ) -> str:
-        """Return the answer to a task, both as records (codec.py)."""
+        """Return the answer to a task, both as records (codec.py).
+
+        ``on_kept`` is called later with its cache mounts, from another thread, if the answer says
+        that they are being kept.
+        """
         number, events = next(self._numbers), Queue[Event | None]()
+        self._keeping[number] = on_kept
         self._send(Solve(number, task, secrets), events)
         stopped = False
         while True:
@@ -75,6 +83,7 @@ class VertexServer:
                 case Answered():
                     return event.answer
                 case _:
+                    self._keeping.pop(number, None)
                     return codec.encode_error(WorkerUnfit("", self._ended()))
 
     def close(self) -> None:
@@ -123,8 +132,14 @@ class VertexServer:
     def _read(self, connection: socket.socket) -> None:
         with connection.makefile("rb") as stream, suppress(OSError, BadRecord):
             while (event := read_event(stream)) is not None:
+                if isinstance(event, Kept):
+                    if on_kept := self._keeping.pop(event.number, None):
+                        on_kept(event.mounts)
+                    continue
                 if isinstance(event, Answered):
                     queue = self._waiting.pop(event.number, None)
+                    if not event.keeps:
+                        self._keeping.pop(event.number, None)
                 else:
                     queue = self._waiting.get(event.number)
                 if queue is not None:
@@ -133,6 +148,7 @@ class VertexServer:
             if self._connection is connection:
                 self._connection = None
             waiting, self._waiting = self._waiting, {}
+            self._keeping.clear()
         for queue in waiting.values():
             queue.put(None)
 

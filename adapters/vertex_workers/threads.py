@@ -14,5 +14,8 @@ class ThreadWorkers(VertexWorkers):
     def run(self, work: VertexWork, cancelled: Cancellation) -> VertexAnswer:
         return work.here()
 
+    def settle(self) -> None:
+        """Do nothing: steps end with their calls."""
+
     def close(self) -> None:
         """Do nothing: the threads are those of the caller."""

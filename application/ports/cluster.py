@@ -8,7 +8,7 @@ from img.application.ports.executor import Cancellation
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError, RemoteError
-from img.domain.graph.task import VertexAnswer, VertexTask
+from img.domain.graph.task import KeptMount, VertexAnswer, VertexTask
 from img.domain.platform import Platform
 
 
@@ -112,6 +112,10 @@ class TaskWatch(Protocol):
     def secrets(self) -> Mapping[str, bytes]:
         """Return the secrets of the step by name, for its worker alone."""
 
+    @abstractmethod
+    def kept(self, mounts: Sequence[KeptMount]) -> None:
+        """Take the cache mounts that the worker has kept, before or after the end of the task."""
+
 
 class Cluster(Protocol):
     """A scheduler and its workers; several threads run one task each."""
@@ -142,6 +146,10 @@ class Cluster(Protocol):
         the worker is still stopping the step; SchedulerLost, OtherVersion, WorkerUnfit, WorkerGone,
         LayersMissing, NoWorker, ClusterError.
         """
+
+    @abstractmethod
+    def settle(self, most_s: float) -> None:
+        """Wait until workers have said which cache mounts they keep, at most so many seconds."""
 
     @abstractmethod
     def close(self) -> None:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from img.application.ports.executor import Cancellation
 from img.domain.digest import Digest
-from img.domain.graph.task import VertexAnswer, VertexTask
+from img.domain.graph.task import KeptMount, VertexAnswer, VertexTask
 
 
 class VertexWork(Protocol):
@@ -42,6 +42,10 @@ class VertexWork(Protocol):
     def secrets(self) -> Mapping[str, bytes]:
         """Return the secrets of the step by name, if its task needs some."""
 
+    @abstractmethod
+    def kept(self, mounts: Sequence[KeptMount]) -> None:
+        """Note the cache mounts of the step that its worker has kept, perhaps after its end."""
+
 
 class VertexWorkers(Protocol):
     """Runs steps somewhere; several threads run one each."""
@@ -53,6 +57,13 @@ class VertexWorkers(Protocol):
         Its output arrives in order, and before the return. If a worker is lost, another one runs
         the step again from its start. When ``cancelled`` is set, the step is stopped. Raises what
         the step raises, with the same message, hint and exit code; StepCanceled; ClusterError.
+        """
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Wait a little for what workers still say about steps that have ended.
+
+        A build that has succeeded calls it in the end.
         """
 
     @abstractmethod

@@ -1,19 +1,23 @@
 """The use of a cluster by a build: which steps other machines can run, and what they need."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field, fields
 
+from img.application.layers.mount_records import MountRecords
 from img.application.layers.on_demand import Layers
 from img.application.layers.shared import SharedLayers
 from img.application.solver.results import Result, Stack
+from img.application.solver.share_mounts import shared_names
 from img.application.solver.steps.copy_files import CopyStep
 from img.application.solver.steps.execute import ExecStep
 from img.application.solver.steps.make_directory import MakeDirectoryStep
 from img.application.solver.steps.step import Step
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
+from img.domain.errors import StateError
 from img.domain.graph.operations import Exec
-from img.domain.graph.task import TaskInput, TaskOperation, VertexTask
+from img.domain.graph.task import KeptMount, TaskInput, TaskOperation, VertexTask
 from img.domain.graph.vertex import Vertex
 from img.domain.oci.chain import Layer
 from img.domain.platform import Platform
@@ -43,6 +47,8 @@ class ClusterUse:
     limit_s: float | None = None
     secrets: bool = False
     secret_guard: bool = False
+    mounts: MountRecords | None = None  # None: workers do not exchange cache mounts
+    mount_limit: int = 0  # bytes of each
     _offered: set[Digest] = field(default_factory=set)
     _origins: dict[Digest, tuple[str, ...]] = field(default_factory=dict)
 
@@ -58,6 +64,7 @@ class ClusterUse:
         operation, stacks = found
         layers = {layer.descriptor.digest: layer for each in stacks for layer in each.layers}
         self._offer_own(layers)
+        kept = self._mounts_of(operation)
         return VertexTask(
             name=vertex.name,
             operation=operation,
@@ -73,6 +80,8 @@ class ClusterUse:
             needs_secrets=isinstance(operation, Exec)
             and any(mount.type == "secret" for mount in operation.mounts),
             secret_guard=self.secret_guard,
+            mounts=tuple(each for each in kept if each.layers),
+            mount_limit=self.mount_limit if kept else 0,
         )
 
     def is_movable(self, step: Step) -> bool:
@@ -93,6 +102,24 @@ class ClusterUse:
         return all(mount.type in types for mount in operation.mounts) and not any(
             getattr(operation, name) for name in _OF_CLIENT
         )
+
+    def note_kept(self, operation: Exec, mounts: Iterable[KeptMount]) -> None:
+        """Record where the files of the cache mounts of a RUN are."""
+        names = shared_names(operation)
+        for each in mounts:
+            if self.mounts is not None and each.name in names:
+                with suppress(StateError):  # full: the next worker begins with older files
+                    self.mounts.note(str(self.shared.place), each)
+
+    def _mounts_of(self, operation: TaskOperation) -> Sequence[KeptMount]:
+        """Return what is known of the cache mounts that machines exchange."""
+        if self.mounts is None or not isinstance(operation, Exec):
+            return ()
+        store = str(self.shared.place)
+        return [
+            KeptMount(name=name, layers=self.mounts.layers(store, name))
+            for name in shared_names(operation)
+        ]
 
     def share(self, layers: Iterable[Layer]) -> None:
         """Fetch the layers if need be, and add them to the shared store.

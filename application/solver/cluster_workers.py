@@ -23,7 +23,7 @@ from img.application.solver.schedule import THREADS
 from img.domain.digest import Digest
 from img.domain.errors import ImgError
 from img.domain.graph.operations import Exec
-from img.domain.graph.task import VertexAnswer, VertexTask
+from img.domain.graph.task import KeptMount, VertexAnswer, VertexTask
 from img.domain.oci.chain import Layer
 
 log = logger("cluster")
@@ -40,10 +40,18 @@ class ClusterWorkers(VertexWorkers):
     ``connect`` is called for the first step that is sent: a build with steps that are cached
     or run here starts no cluster.
     A worker that has layers of the inputs is preferred while it has a free slot. Steps that share
-    a cache mount run on one worker, the same in each build while it is there.
+    a cache mount run on one worker, the same in each build while it is there. ``settle_s`` is for
+    clusters that end with the build.
     """
 
-    def __init__(self, connect: Callable[[], Cluster], *, patience_s: float = _PATIENCE_S) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Cluster],
+        *,
+        patience_s: float = _PATIENCE_S,
+        settle_s: float = 0.0,
+    ) -> None:
+        self._settle_s = settle_s
         self._connect = connect
         self._connected: Cluster | None = None
         self._failure: ImgError | None = None  # of the connection
@@ -87,6 +95,10 @@ class ClusterWorkers(VertexWorkers):
             else:
                 self._note_holder(task, answer)
                 return answer
+
+    def settle(self) -> None:
+        if self._connected is not None and self._settle_s:
+            self._connected.settle(self._settle_s)
 
     def close(self) -> None:
         if self._connected is not None:
@@ -200,7 +212,7 @@ class ClusterWorkers(VertexWorkers):
             lost = [name for name, address in self._caches.items() if address == error.worker]
             for name in lost:
                 del self._caches[name]
-        caches = "; its cache mounts begin empty" if lost else ""
+        caches = "; its cache mounts begin as they were kept last" if lost else ""
         work.output(_STDERR, f"{error.message}; another one runs the step{caches}\n".encode())
 
     def _note_holder(self, task: VertexTask, answer: VertexAnswer) -> None:
@@ -250,6 +262,9 @@ class _Watch(TaskWatch):
 
     def secrets(self) -> Mapping[str, bytes]:
         return self._work.secrets()
+
+    def kept(self, mounts: Sequence[KeptMount]) -> None:
+        self._work.kept(mounts)
 
 
 def _layers_of(task: VertexTask) -> Iterable[Layer]:

@@ -10,7 +10,7 @@ from img.application.solver.steps.execute import ExecStep
 from img.application.solver.steps.step import Step
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
-from img.domain.graph.task import VertexAnswer, VertexTask
+from img.domain.graph.task import KeptMount, VertexAnswer, VertexTask
 from img.domain.graph.vertex import Vertex
 
 if TYPE_CHECKING:
@@ -67,3 +67,8 @@ class StepWork(VertexWork):
 
     def secrets(self) -> Mapping[str, bytes]:
         return self.step.secrets() if isinstance(self.step, ExecStep) else {}
+
+    def kept(self, mounts: Sequence[KeptMount]) -> None:
+        assert self.cluster is not None
+        if isinstance(self.step, ExecStep):
+            self.cluster.note_kept(self.step.operation, mounts)

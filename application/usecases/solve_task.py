@@ -6,11 +6,14 @@ from dataclasses import replace
 from threading import Event
 from typing import NoReturn
 
+from img.application.cancellation import StepCanceled
 from img.application.layers.on_demand import LayerLost, Layers
 from img.application.layers.shared import SharedLayers, ShareLayers
+from img.application.log import logger
 from img.application.ports.blob_origins import BlobOrigins
 from img.application.ports.blob_store import BlobNotFound
 from img.application.ports.cluster import LayersMissing, TaskWatch, WorkerUnfit
+from img.application.ports.executor import Cancellation
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import RegistryError
 from img.application.ports.secret_source import SecretSource
@@ -18,17 +21,21 @@ from img.application.ports.state_lock import StateLock
 from img.application.solver.build_group import BuildGroup
 from img.application.solver.cluster_use import stack_from
 from img.application.solver.results import Result, Stack
+from img.application.solver.share_mounts import ShareMounts, shared_names
 from img.application.solver.skip_cached_stages import PrunedGraph
 from img.application.solver.so_far import SoFar
 from img.application.solver.solve import BuildSolver, Solver
 from img.application.solver.steps.make import BuildInputs
 from img.domain.dataclass import dataclass
-from img.domain.errors import BuildError, HostError, StateError
-from img.domain.graph.task import VertexAnswer, VertexTask
+from img.domain.errors import BuildError, HostError, ImgError, StateError
+from img.domain.graph.operations import Exec
+from img.domain.graph.task import KeptMount, VertexAnswer, VertexTask
 from img.domain.graph.vertex import Graph, Vertex
 from img.domain.options.cluster_store import parse_cluster_store
 from img.domain.progress import Event as ProgressEvent
 from img.domain.progress import VertexCached, VertexOutput
+
+log = logger("cluster")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +47,7 @@ class SolveTask:
     layers: Layers
     origins: BlobOrigins
     lock: StateLock
+    mounts: ShareMounts
 
     def __call__(self, task: VertexTask, watch: TaskWatch, cancelled: Event) -> VertexAnswer:
         """Return the result; its layer is in the shared store.
@@ -69,8 +77,33 @@ class SolveTask:
             shared.offer([solved.own])
         content = solved.found_by[-1] if len(solved.found_by) > 1 else None
         return VertexAnswer(
-            layer=solved.own, created=solved.created, content=content, cached=sink.cached
+            layer=solved.own,
+            created=solved.created,
+            content=content,
+            cached=sink.cached,
+            keeps=task.mount_limit > 0 and not sink.cached,
         )
+
+    def keep(self, task: VertexTask, cancelled: Cancellation) -> Sequence[KeptMount]:
+        """Add the cache mounts of a step that has ended to the shared store; return those added.
+
+        It raises no error of the exchange: mounts are caches.
+        """
+        assert isinstance(task.operation, Exec)
+        kept = []
+        for name in shared_names(task.operation):
+            try:
+                with self.lock.working():
+                    shared = self.share(parse_cluster_store(task.store))
+                    mount = self.mounts.keep(name, shared, task.mount_limit, cancelled)
+            except StepCanceled:
+                break
+            except (ImgError, OSError) as error:
+                log.warning("cache mount is not kept", reason=str(error))
+                continue
+            if mount is not None:
+                kept.append(mount)
+        return kept
 
     def _solved(
         self,
@@ -85,7 +118,11 @@ class SolveTask:
         limit_s = None if task.limit_ms is None else task.limit_ms / 1000
         execute = replace(
             steps.execute,
-            mount=replace(steps.execute.mount, secrets=secrets),
+            mount=replace(
+                steps.execute.mount,
+                secrets=secrets,
+                imported=self.mounts.given(task.store, task.mounts),
+            ),
             retries=task.retries,
             limit_s=limit_s,
             secret_guard=task.secret_guard,

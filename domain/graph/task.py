@@ -26,11 +26,21 @@ class TaskInput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptMount:
+    """The files of a cache mount in the store of a cluster: layers on one another."""
+
+    name: str  # of its directory (application/solver/steps/mounts.py)
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VertexTask:
     """A step with the results of its inputs, in the order of the operation's inputs.
 
     ``origins`` are repositories that have blobs of the inputs. ``platform`` is that of the
-    programs of a RUN; other steps run anywhere.
+    programs of a RUN; other steps run anywhere. A worker without the directory of one of
+    ``mounts`` begins it with their files. After the step it keeps those of at most ``mount_limit``
+    bytes in the store.
     """
 
     name: str  # such as "[build 2/5] RUN make"
@@ -44,6 +54,8 @@ class VertexTask:
     limit_ms: int | None = None  # for each try of a command
     needs_secrets: bool = False  # its worker asks for them; they are in no task
     secret_guard: bool = False
+    mounts: tuple[KeptMount, ...] = ()
+    mount_limit: int = 0  # bytes; 0: none is kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +63,13 @@ class VertexAnswer:
     """The result of a step: its layer, or no change.
 
     ``created`` and ``content`` (the content key) are None if the step ran in this process, which
-    knows them. ``cached``: the worker has found the result in its own cache.
+    knows them. ``cached``: the worker has found the result in its own cache. With ``keeps`` it
+    says later which cache mounts it has kept.
     """
 
     layer: Layer | None
     created: datetime | None = None  # UTC
     content: Digest | None = None
     cached: bool = False
+    keeps: bool = False
     worker: str = ""  # its address

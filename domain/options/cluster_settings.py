@@ -14,6 +14,7 @@ _GIB = 1 << 30
 _MOST = 10_000
 _WALLTIME = r"(?:\d+-)?\d{1,3}:\d\d:\d\d"
 _CONTROL = r"[\x00-\x1f\x7f]"
+_FIELDS = {"start-timeout": "start_timeout_s", "cache-mounts": "cache_mounts"}
 _VARIABLES = {"ca": "IMG_CLUSTER_CA", "cert": "IMG_CLUSTER_CERT", "key": "IMG_CLUSTER_KEY"}
 
 
@@ -33,6 +34,7 @@ class ClusterSettings:
     interface: str = ""  # the network of scheduler and workers, such as ib0
     state: str = ""  # the state directory of workers
     logs: str = ""  # the directory for the output of jobs; "": none is kept
+    cache_mounts: int = 2 * _GIB  # the most bytes of a cache mount that is kept; 0: none is
     start_timeout_s: float = 300.0  # for the first worker
     ca: str = ""  # PEM files
     cert: str = ""
@@ -103,7 +105,7 @@ def _is_relative(name: str, value: object) -> bool:
 
 
 def _field_of(name: str) -> str:
-    return "start_timeout_s" if name == "start-timeout" else name
+    return _FIELDS.get(name, name)
 
 
 def _value(file: str, name: str, value: object) -> Any:
@@ -112,6 +114,8 @@ def _value(file: str, name: str, value: object) -> Any:
             return _number(file, name, value)
         case "memory":
             return _measured(file, name, value, parse_byte_size, "16GB")
+        case "cache-mounts":
+            return 0 if value == "0" else _measured(file, name, value, parse_byte_size, "2GB")
         case "start-timeout":
             return _measured(file, name, value, parse_duration, "5m") / 1e9
         case "directives" | "prologue":
@@ -133,6 +137,7 @@ def _value(file: str, name: str, value: object) -> Any:
 _NAMES = (
     *("workers", "processors", "memory", "walltime", "queue", "account", "directives", "prologue"),
     *("command", "interface", "state", "logs", "start-timeout", "ca", "cert", "key"),
+    "cache-mounts",
 )
 
 

@@ -8,7 +8,11 @@ from img.domain.errors import UsageError
 from img.domain.options.cluster_address import SchedulerAddress, parse_cluster
 from img.domain.options.cluster_store import parse_cluster_store
 from img.entrypoints.settings import ClusterChoice
-from img.entrypoints.wiring.without_container import check_cluster_store, prepared_cluster
+from img.entrypoints.wiring.without_container import (
+    check_cluster_store,
+    cluster_settings,
+    prepared_cluster,
+)
 
 
 @contextmanager
@@ -34,8 +38,16 @@ def chosen_cluster(
             hint="name the scheduler tls://HOST:PORT, or leave --cluster-secrets out: then steps"
             " with secrets run on this machine",
         )
-    with prepared_cluster(address, os.environ) as start:
-        yield ClusterChoice(name=str(address), store=str(store), start=start, secrets=secrets)
+    settings = cluster_settings(os.environ)
+    with prepared_cluster(address, settings) as start:
+        yield ClusterChoice(
+            name=str(address),
+            store=str(store),
+            start=start,
+            secrets=secrets,
+            mount_limit=settings.cache_mounts,
+            ends=not isinstance(address, SchedulerAddress),
+        )
 
 
 def refuse(options: Iterable[str]) -> None:

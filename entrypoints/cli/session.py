@@ -192,6 +192,8 @@ class Session:
         except Exception as error:
             container.note_failure(error)
             raise
+        else:
+            container.settle()
         finally:
             container.close()
 

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
@@ -15,6 +15,7 @@ from img.adapters.cluster import codec
 from img.adapters.cluster.vertex_protocol import (
     Answered,
     Event,
+    Kept,
     Output,
     Solve,
     line_of,
@@ -22,12 +23,15 @@ from img.adapters.cluster.vertex_protocol import (
 )
 from img.adapters.linux.records import BadRecord
 from img.application.ports.cluster import ClusterError, TaskWatch, WorkerUnfit
+from img.application.solver.share_mounts import shared_names
 from img.domain.errors import ImgError
+from img.domain.graph.operations import Exec
 from img.entrypoints.cli import failures
 from img.entrypoints.cli.session import Needs, Session
 
 if TYPE_CHECKING:
     from img.application.usecases.solve_task import SolveTask
+    from img.domain.graph.task import KeptMount, VertexTask
 
 _PATIENCE_S = 10.0  # for the end of steps when the worker has ended
 
@@ -57,7 +61,9 @@ class _Server:
         self._connection = connection
         self._solve = solve
         self._turn = threading.Lock()
+        self._one_at_a_time = threading.Lock()  # of the threads that keep mounts
         self._tasks: dict[int, _Task] = {}
+        self._keeping: dict[int, _Task] = {}  # tasks that have ended
 
     def serve(self) -> None:
         """Perform tasks until the end of the connection, and stop those that are running."""
@@ -68,7 +74,7 @@ class _Server:
                     self._begin(request)
                 elif (task := self._tasks.get(request.number)) is not None:
                     task.cancelled.set()
-        running = list(self._tasks.values())
+        running = [*self._tasks.values(), *self._keeping.values()]
         for task in running:
             task.cancelled.set()
         end_s = monotonic() + _PATIENCE_S
@@ -88,9 +94,11 @@ class _Server:
     def answer_to(self, task: _Task) -> str:
         """Return the answer to a task, or the error."""
         try:
-            return codec.encode_answer(
-                self._solve(codec.decode_task(task.request.task), task, task.cancelled)
-            )
+            task.decoded = codec.decode_task(task.request.task)
+            self._stop_keeping(task.mounts)
+            answer = self._solve(task.decoded, task, task.cancelled)
+            task.keeps = answer.keeps
+            return codec.encode_answer(answer)
         except ImgError as error:
             return codec.encode_error(error)
         except BadRecord:
@@ -103,9 +111,39 @@ class _Server:
         except Exception as bug:
             return self._crashed(bug)
 
-    def done(self, number: int) -> None:
-        """Forget a task."""
+    def done(self, task: _Task, answer: str) -> None:
+        """Send the answer to a task, and keep its cache mounts while no step needs them."""
+        number = task.request.number
         self._tasks.pop(number, None)
+        if not task.keeps:
+            self.send(Answered(number, answer))
+            return
+        self._keeping[number] = task
+        self.send(Answered(number, answer, keeps=True))
+        record = self._kept(task)
+        self._keeping.pop(number, None)
+        self.send(Kept(number, record))
+
+    def _stop_keeping(self, mounts: frozenset[str]) -> None:
+        """Let a step that begins have its mounts: they are kept after it."""
+        for each in list(self._keeping.values()):
+            if mounts & each.mounts:
+                each.cancelled.set()
+
+    def _kept(self, task: _Task) -> str:
+        """Return the record of the cache mounts that are in the shared store now."""
+        assert task.decoded is not None
+        in_use = any(task.mounts & each.mounts for each in list(self._tasks.values()))
+        mounts: Sequence[KeptMount] = ()
+        if not in_use:
+            with self._one_at_a_time:
+                try:
+                    mounts = self._solve.keep(task.decoded, task.cancelled)
+                except Exception:  # mounts are caches: the step has ended well
+                    import traceback
+
+                    traceback.print_exc()
+        return codec.encode_kept(mounts)
 
     def _crashed(self, bug: Exception) -> str:
         import traceback
@@ -124,21 +162,31 @@ class _Task(threading.Thread, TaskWatch):
         super().__init__(name="task", daemon=True)
         self.request = request
         self.cancelled = threading.Event()
+        self.decoded: VertexTask | None = None
+        self.keeps = False
         self._server = server
+
+    @property
+    def mounts(self) -> frozenset[str]:
+        """The names of the cache mounts that machines exchange."""
+        if self.decoded is None or not isinstance(self.decoded.operation, Exec):
+            return frozenset()
+        return frozenset(shared_names(self.decoded.operation))
 
     def run(self) -> None:
         from img.application.cancellation import cancelled_by
 
         with cancelled_by(self.cancelled):
-            answer = self._server.answer_to(self)
-        self._server.done(self.request.number)
-        self._server.send(Answered(self.request.number, answer))
+            self._server.done(self, self._server.answer_to(self))
 
     def begun(self, worker: str) -> None:
         """Do nothing: the worker has told it."""
 
     def secrets(self) -> Mapping[str, bytes]:
         return self.request.secrets
+
+    def kept(self, mounts: Sequence[KeptMount]) -> None:
+        """Do nothing: the server says it."""
 
     def output(self, stream: int, data: bytes) -> None:
         self._server.send(Output(self.request.number, stream, data))

@@ -24,6 +24,7 @@ with lazy_imports(__name__):
     from img.adapters.vertex_workers.threads import ThreadWorkers
     from img.adapters.web.requests import RequestsWebFetcher
     from img.adapters.working_copy.git import GitWorkingCopies
+    from img.application.layers.mount_records import MountRecords
     from img.application.layers.recorded_store import ReachRecordedStore
     from img.application.layers.shared import ShareLayers
     from img.application.outputs.assemble import Assemble
@@ -41,6 +42,7 @@ with lazy_imports(__name__):
     from img.application.solver.observer import Unobserved
     from img.application.solver.owners import Owners
     from img.application.solver.roots import Roots
+    from img.application.solver.share_mounts import ShareMounts
     from img.application.solver.skip_cached_stages import SkipCachedStages
     from img.application.solver.solve import Solver
     from img.application.solver.steps.copy_files import CopyIntoLayer
@@ -115,9 +117,14 @@ def _tidy(setup: Setup, keep_tidy: Callable[[], KeepTidy]) -> Callable[..., None
     return tidy
 
 
-def _imported_mounts(imported: ImportedCaches) -> Callable[[str], Layer | None]:
+def _imported_mounts(imported: ImportedCaches) -> Callable[[str], Sequence[Layer]]:
     """Return a function from the name of a cache mount to its imported files."""
-    return lambda name: imported.mount(name)  # noqa: PLW0108 (the attribute makes a LazyObject's object)
+
+    def layers(name: str) -> Sequence[Layer]:
+        layer = imported.mount(name)
+        return () if layer is None else (layer,)
+
+    return layers
 
 
 def _observer(setup: Setup, recorder: StepObserver) -> StepObserver:
@@ -321,10 +328,19 @@ class Building(Wiring):
             here=providers.Singleton(lazy(ThreadWorkers)),
             cluster=providers.Singleton(lazy(workers_of), setup, system.progress),
         )
+        self.mount_records = providers.Factory(
+            lazy(MountRecords), cache=storage.cache, clock=system.clock
+        )
         self.cluster_use: providers.Provider[ClusterUse | None] = select(
             given.step_place,
             here=providers.Object(None),
-            cluster=providers.Singleton(use_of, setup, self.share_layers.provider, images.layers),
+            cluster=providers.Singleton(
+                use_of,
+                setup,
+                self.share_layers.provider,
+                images.layers,
+                self.mount_records.provider,
+            ),
         )
         self.solver = providers.Factory(
             Solver,
@@ -461,6 +477,15 @@ class Building(Wiring):
             layers=images.layers,
             origins=storage.origins,
             lock=storage.lock,
+            mounts=providers.Factory(
+                lazy(ShareMounts),
+                caches=execution.cache_mounts,
+                archive=storage.archive,
+                blobs=storage.blobs,
+                indexes=storage.indexes,
+                layers=images.layers,
+                records=self.mount_records,
+            ),
         )
         self.reach_recorded_store = providers.Factory(
             lazy(ReachRecordedStore), self.share_layers.provider

@@ -17,6 +17,7 @@ with lazy_imports(__name__):
     from img.domain.progress import VertexCanceled, VertexDone, VertexFailed, VertexStarted
 
 if TYPE_CHECKING:
+    from img.application.layers.mount_records import MountRecords
     from img.application.layers.on_demand import Layers
     from img.application.layers.shared import ShareLayers
     from img.application.ports.cluster import Cluster
@@ -24,9 +25,14 @@ if TYPE_CHECKING:
     from img.entrypoints.settings import ClusterChoice
 
 
+_SETTLE_S = 10.0  # for the last cache mounts of workers that end with the build
+
+
 def workers_of(setup: Setup, progress: ProgressSink) -> ClusterWorkers:
     """Return the workers of the cluster of the settings, which is started when it is needed."""
-    return ClusterWorkers(lambda: _shown(setup, progress))
+    choice = setup.settings.cluster
+    ends = choice is not None and choice.ends
+    return ClusterWorkers(lambda: _shown(setup, progress), settle_s=_SETTLE_S if ends else 0.0)
 
 
 def _shown(setup: Setup, progress: ProgressSink) -> Cluster:
@@ -69,7 +75,12 @@ def _connected(choice: ClusterChoice) -> Cluster:
     )
 
 
-def use_of(setup: Setup, share: Callable[[], ShareLayers], layers: Layers) -> ClusterUse:
+def use_of(
+    setup: Setup,
+    share: Callable[[], ShareLayers],
+    layers: Layers,
+    mounts: Callable[[], MountRecords],
+) -> ClusterUse:
     """Return the exchange of steps with the cluster of the settings. Raises UsageError …"""
     settings = setup.settings
     assert settings.cluster is not None
@@ -81,6 +92,8 @@ def use_of(setup: Setup, share: Callable[[], ShareLayers], layers: Layers) -> Cl
         limit_s=settings.step_limit_s,
         secrets=settings.cluster.secrets,
         secret_guard=settings.secret_guard,
+        mounts=mounts() if settings.cluster.mount_limit else None,
+        mount_limit=settings.cluster.mount_limit,
     )
 
 

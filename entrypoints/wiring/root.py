@@ -157,6 +157,11 @@ class Container:
         """Show the executor of a build."""
         self.execution.announced().announce()
 
+    def settle(self) -> None:
+        """Wait a little for what a cluster still says about a build that has succeeded."""
+        if self.has_cluster and is_made(workers := self.building.workers()):
+            workers.settle()
+
     def close(self) -> None:
         """Show the last progress, send traces, end helper processes, close the database."""
         made = vars(self)

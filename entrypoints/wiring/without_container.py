@@ -44,13 +44,13 @@ def diagnose() -> Diagnose:
 
 
 def prepared_cluster(
-    address: ClusterAddress, environment: Mapping[str, str]
+    address: ClusterAddress, settings: ClusterSettings
 ) -> AbstractContextManager[StartCluster]:
     """Return a context of a cluster, for a process that has entered no namespaces.
 
     Entering raises ClusterNotStarted, UsageError.
     """
-    return HostProcessLauncher().prepared(address, cluster_settings(environment))
+    return HostProcessLauncher().prepared(address, settings)
 
 
 def check_cluster_store(place: ClusterStore) -> None:

@@ -42,13 +42,16 @@ def context(tmp_path: Path) -> Path:
     return directory
 
 
-def build(state: Path, *options: str) -> str:
-    """Build, on a worker of this machine if ``options`` say so; return the progress."""
+def build(state: Path, *options: str, workers: str = "workers") -> str:
+    """Build, on a worker of this machine if ``options`` say so; return the progress.
+
+    Workers with other names have other states.
+    """
     words = [sys.executable, "-m", "img", "build", "--state", str(state), "--progress=plain"]
     environment = {
         **os.environ,
         "SOURCE_DATE_EPOCH": "1",
-        "XDG_DATA_HOME": str(state.parent / "workers"),
+        "XDG_DATA_HOME": str(state.parent / workers),
     }
     done = subprocess.run(
         [*words, *options], env=environment, stderr=subprocess.PIPE, text=True, check=False
@@ -112,3 +115,20 @@ def test_layers_of_workers_are_fetched_for_a_push_elsewhere_and_for_a_cache(
     )
 
     assert "Steps: 4 cached, 0 run" in again
+
+
+def test_the_cache_mount_of_a_worker_that_is_gone_is_taken_over(
+    context: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "layers").mkdir()
+    (context / "Dockerfile").write_text(
+        "FROM scratch\nCOPY busybox /bin/sh\n"
+        "RUN --mount=type=cache,target=/c echo more >>/c/log && cat /c/log\n"
+    )
+    options = ("--cluster=local:1", f"--cluster-store=dir:{tmp_path / 'layers'}", "--no-cache")
+
+    for number in (1, 2):
+        progress = build(
+            tmp_path / "client", *options, "-t", "app", str(context), workers=f"workers-{number}"
+        )
+        assert len(re.findall(r"^#\d+ [\d.]+ more$", progress, re.M)) == number

@@ -1,7 +1,7 @@
 """Schedulers and workers of Dask in this process, for tests of the adapter alone."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -14,6 +14,7 @@ from img.adapters.cluster import codec
 from img.adapters.cluster.dask_worker import set_performer
 from img.adapters.cluster.scripted import Perform
 from img.domain.errors import ImgError
+from img.domain.graph.task import KeptMount
 
 
 class Performing:
@@ -28,12 +29,12 @@ class Performing:
         secrets: Mapping[str, bytes],
         on_output: Callable[[int, bytes], None],
         is_cancelled: Callable[[], bool],
+        on_kept: Callable[[str], None],
     ) -> str:
+        watch = _Watch(on_output, secrets, on_kept)
         try:
             return codec.encode_answer(
-                self._perform(
-                    codec.decode_task(task), _Watch(on_output, secrets), _Asked(is_cancelled)
-                )
+                self._perform(codec.decode_task(task), watch, _Asked(is_cancelled))
             )
         except ImgError as error:
             return codec.encode_error(error)
@@ -41,10 +42,17 @@ class Performing:
 
 class _Watch:
     def __init__(
-        self, on_output: Callable[[int, bytes], None], secrets: Mapping[str, bytes]
+        self,
+        on_output: Callable[[int, bytes], None],
+        secrets: Mapping[str, bytes],
+        on_kept: Callable[[str], None],
     ) -> None:
         self.output = on_output
         self._secrets = secrets
+        self._on_kept = on_kept
+
+    def kept(self, mounts: Sequence[KeptMount]) -> None:
+        self._on_kept(codec.encode_kept(mounts))
 
     def secrets(self) -> Mapping[str, bytes]:
         return self._secrets

@@ -1,6 +1,6 @@
 """Mounts of RUN for the executor."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import field
 from threading import Lock
@@ -112,7 +112,8 @@ class PrepareMounts:
     copy: CopyIntoLayer
     secrets: SecretSource
     caches: CacheMounts
-    imported: Callable[[str], Layer | None]  # returns imported files of a cache mount by its name
+    # Returns the layers with the first files of a cache mount by its name, which are here.
+    imported: Callable[[str], Sequence[Layer]]
 
     def sources(self, operation: Exec, inputs: Mapping[int, Result]) -> Mapping[int, MountSource]:
         """Return the source of each mount with an input, by its place in the operation."""
@@ -220,9 +221,10 @@ class PrepareMounts:
             self.caches.use(name, sharing=sharing, mode=mode, owner=owner)
         )
         if directory.fresh:
-            if (imported := self.imported(name)) is not None:
-                self._unpack(imported, directory)
-            elif source is not None:
+            imported = self.imported(name)
+            for layer in imported:
+                self._unpack(layer, directory)
+            if source is not None and not imported:
                 self._fill(directory, mount, source)
         return directory
 

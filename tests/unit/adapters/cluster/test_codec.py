@@ -13,11 +13,12 @@ from img.domain.digest import Digest
 from img.domain.errors import BuildError, HostError, ImgError, RemoteError
 from img.domain.filesystem.file_name import FileName
 from img.domain.graph.operations import CopyFiles, Exec, ExecMount, InlineFile, MakeDirectory
-from img.domain.graph.task import TaskOperation, VertexAnswer
+from img.domain.graph.task import KeptMount, TaskOperation, VertexAnswer
 from img.domain.platform import Platform
 from img.domain.process import Network, Ulimit, Volume
 from img.testing.vertex_workers import NOON, a_layer, a_task
 
+MOUNTS = (KeptMount(name="\udcff\0None:0:0:", layers=(a_layer("a"), a_layer("b"))),)
 OPERATIONS: list[TaskOperation] = [
     MakeDirectory(path="/a", owner="me", epoch=5),
     CopyFiles(
@@ -47,6 +48,8 @@ def test_a_task_comes_back_as_it_was(operation: TaskOperation) -> None:
         store="dir:/shared",
         retries=2,
         limit_ms=1500,
+        mounts=MOUNTS,
+        mount_limit=1 << 30,
     )
 
     assert codec.decode_task(codec.encode_task(task)) == task
@@ -55,7 +58,7 @@ def test_a_task_comes_back_as_it_was(operation: TaskOperation) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        VertexAnswer(layer=None, created=NOON),
+        VertexAnswer(layer=None, created=NOON, keeps=True),
         VertexAnswer(layer=a_layer("x"), created=NOON, content=Digest.of(b"content"), cached=True),
     ],
 )
@@ -142,3 +145,18 @@ def test_a_worker_refuses_a_task_with_files_of_its_own() -> None:
 
     with pytest.raises(BadRecord, match="files of the worker"):
         codec.decode_task(codec.encode_task(task))
+
+
+def test_kept_mounts_come_back_and_other_records_do_not() -> None:
+    record = codec.encode_kept(MOUNTS)
+
+    assert codec.kept_from(record) == MOUNTS
+    for bad in (
+        "",
+        "{}",
+        ANSWER,
+        changed(record, "sha256", "md5"),
+        codec.encode_kept(MOUNTS * 999),
+    ):
+        with pytest.raises(BadRecord):
+            codec.kept_from(bad)

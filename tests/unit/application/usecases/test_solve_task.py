@@ -1,6 +1,8 @@
 """Builds with steps on other machines, all in memory: what each machine does and fetches."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from threading import Event
 from typing import get_args
 
@@ -9,6 +11,7 @@ from dependency_injector import providers
 
 from img.adapters.cluster.scripted import ScriptedCluster, ScriptedWorker, a_worker
 from img.adapters.shared_blobs.memory import MemorySharedBlobs
+from img.adapters.snapshotter.memory import MemoryWorkspace
 from img.application.planning.plan_platforms import ForeignStep
 from img.application.ports.blob_store import StoreFull
 from img.application.ports.cluster import NoWorker, TaskWatch
@@ -22,7 +25,7 @@ from img.domain.errors import BuildError
 from img.domain.graph.operations import Exec, ExecMount
 from img.domain.graph.task import VertexAnswer, VertexTask
 from img.domain.options.cluster_store import DirectoryStore
-from img.domain.process import Volume
+from img.domain.process import BindMount, Volume
 from img.domain.progress import VertexStarted
 from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, a_request, image_of
 from tests.unit.application.test_build_image import DOCKERFILE, FILES, PASSWD
@@ -65,6 +68,8 @@ class Machines:
             layers=app.container.images.layers(),
             platform=HERE,
             secrets=secrets,
+            mounts=building.mount_records(),
+            mount_limit=1 << 20,
         )
         building.cluster_use.override(providers.Object(use))
         building.workers.override(
@@ -83,7 +88,10 @@ class Machines:
     def _worker(self, name: str) -> ScriptedWorker:
         def perform(task: VertexTask, watch: TaskWatch, cancelled: Cancellation) -> VertexAnswer:
             solve: SolveTask = self.workers[name].container.building.solve_task()
-            return solve(task, watch, Event())
+            answer = solve(task, watch, Event())
+            if answer.keeps:
+                watch.kept(solve.keep(task, Event()))
+            return answer
 
         return a_worker(name, perform, HERE, slots=4)
 
@@ -155,6 +163,47 @@ def test_the_client_gives_workers_what_they_cannot_fetch() -> None:
 
     assert machines.client.files_of(built) == {"etc/passwd": PASSWD, "manual.html": b"<h1>"}
     assert machines.processes() == ["pandoc"]
+
+
+CACHED = "FROM runtime\nRUN --mount=type=cache,id=c,target=/c pandoc\n"
+
+
+def counting(app: InMemoryApp) -> Callable[[MemoryWorkspace], None]:
+    """Return a command that adds a file to its cache mount, and makes one with their number."""
+
+    def count(root: MemoryWorkspace) -> None:
+        (mount,) = app.executor.processes[-1].mounts
+        assert isinstance(mount, BindMount)
+        number = len(list(Path(mount.source).iterdir()))
+        (Path(mount.source) / f"file{number}").write_text(str(number))
+        root.write("count", str(number).encode())
+
+    return count
+
+
+def counted(machines: Machines) -> str:
+    built = machines.client.build(CACHED, {}, request=replace(a_request(), no_cache=True))
+    return machines.client.files_of(built)["count"].decode()
+
+
+def test_a_cache_mount_is_taken_over_when_its_worker_is_gone() -> None:
+    machines = Machines("a", "b", "c")
+    for app in machines.workers.values():
+        app.commands["pandoc"] = counting(app)
+    names = ["0", "1"]
+    assert [counted(machines), counted(machines)] == names
+    (holder,) = (name for name, app in machines.workers.items() if app.executor.processes)
+
+    machines.cluster.leave(holder)
+
+    assert counted(machines) == "2"
+    machines.join(machines.client)  # a later build
+    assert counted(machines) == "3"
+    others = [name for name in machines.workers if name != holder]
+    (second,) = (name for name in others if machines.workers[name].executor.processes)
+    machines.cluster.leave(second)
+    machines.store.blobs.clear()
+    assert counted(machines) == "0"  # a cache that is lost is no fault of a build
 
 
 def test_the_error_of_a_step_is_as_at_home() -> None:

@@ -26,6 +26,7 @@ interface = "ib0"
 state = "/scratch/img"
 logs = "/scratch/logs"
 start-timeout = "1m30s"
+cache-mounts = "500MB"
 ca = "/etc/img/ca.pem"
 cert = "/etc/img/cert.pem"
 key = "/etc/img/key.pem"
@@ -58,6 +59,7 @@ def test_a_table_with_all_keys() -> None:
         state="/scratch/img",
         logs="/scratch/logs",
         start_timeout_s=90.0,
+        cache_mounts=500 << 20,
         ca="/etc/img/ca.pem",
         cert="/etc/img/cert.pem",
         key="/etc/img/key.pem",
@@ -125,3 +127,9 @@ def test_certificates_lie_beside_the_settings_file() -> None:
         "/c.pem",
         "/conf/keys/k.pem",
     )
+
+
+def test_workers_keep_no_cache_mounts_if_they_may_have_no_bytes() -> None:
+    assert settings_in(b'[cluster]\ncache-mounts = "0"\n').cache_mounts == 0
+    with pytest.raises(UsageError, match=r"cache-mounts in \[cluster\] cannot be read"):
+        settings_in(b'[cluster]\ncache-mounts = "some"\n')
