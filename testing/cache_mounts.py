@@ -1,19 +1,36 @@
 """Contract suite of cache mounts."""
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from img.application.ports.cache_mounts import CacheDirectory, CacheMounts
+from img.application.ports.blob_store import StoreFull
+from img.application.ports.cache_mounts import CacheMounts
 from img.domain.filesystem.entry import DIRECTORY, FILE
 
 OWNER = (os.getuid(), os.getgid())
 
 
-def used(mounts: CacheMounts, name: str, sharing: str = "shared") -> CacheDirectory:
-    with mounts.use(name, sharing=sharing, mode=0o755, owner=OWNER) as directory:
-        return directory
+def _nothing(_directory: str) -> None:
+    """Leave the directory empty."""
+
+
+def use(
+    mounts: CacheMounts, name: str, sharing: str = "shared", fill: Callable[[str], None] = _nothing
+) -> AbstractContextManager[str]:
+    """Return a use of the directory of ``name``."""
+    return mounts.use(name, sharing=sharing, mode=0o755, owner=OWNER, fill=fill)
+
+
+def used(mounts: CacheMounts, name: str, sharing: str = "shared") -> Path:
+    """Return the directory of ``name``, which has been used once."""
+    with use(mounts, name, sharing) as directory:
+        return Path(directory)
 
 
 class CacheMountsContract:
@@ -22,17 +39,52 @@ class CacheMountsContract:
     Fixtures: ``mounts``, without a directory.
     """
 
-    def test_a_directory_is_fresh_once(self, mounts: CacheMounts) -> None:
-        assert [used(mounts, "a").fresh, used(mounts, "a").fresh] == [True, False]
+    def test_a_directory_is_filled_once(self, mounts: CacheMounts) -> None:
+        filled: list[str] = []
+        for _ in range(2):
+            with use(mounts, "a", fill=filled.append) as directory:
+                assert filled == [directory]
+
+    def test_a_directory_is_empty_again_when_filling_failed(self, mounts: CacheMounts) -> None:
+        def fill(directory: str) -> None:
+            (Path(directory) / "half").mkdir()
+            raise StoreFull("the disk is full")
+
+        with pytest.raises(StoreFull), use(mounts, "a", fill=fill):
+            pass
+        with mounts.files("a") as files:
+            assert list(files) == []
+        assert list(used(mounts, "a").iterdir()) == []
+
+    def test_other_steps_wait_until_a_directory_is_filled(self, mounts: CacheMounts) -> None:
+        begun, end = Event(), Event()
+
+        def fill(directory: str) -> None:
+            begun.set()
+            assert end.wait(30)
+            (Path(directory) / "f").touch()
+
+        def first() -> None:
+            with use(mounts, "a", fill=fill):
+                pass
+
+        with ThreadPoolExecutor(2) as pool:
+            filling = pool.submit(first)
+            assert begun.wait(30)
+            waiting = pool.submit(used, mounts, "a")
+            assert not waiting.done()
+            end.set()
+            filling.result(30)
+            assert (waiting.result(30) / "f").exists()
 
     def test_a_directory_keeps_what_is_in_it(self, mounts: CacheMounts) -> None:
-        (Path(used(mounts, "a").path) / "f").write_text("kept")
+        (used(mounts, "a") / "f").write_text("kept")
 
-        assert (Path(used(mounts, "a").path) / "f").read_text() == "kept"
-        assert not (Path(used(mounts, "b").path) / "f").exists()
+        assert (used(mounts, "a") / "f").read_text() == "kept"
+        assert not (used(mounts, "b") / "f").exists()
 
     def test_files_come_with_their_contents_parents_first(self, mounts: CacheMounts) -> None:
-        root = Path(used(mounts, "a").path)
+        root = used(mounts, "a")
         (root / "d").mkdir()
         (root / "d/full").write_bytes(b"x" * 9)
         (root / "d/empty").touch()
@@ -53,7 +105,7 @@ class CacheMountsContract:
     def test_a_directory_that_nobody_used_has_no_files(self, mounts: CacheMounts) -> None:
         with mounts.files("a") as files:
             assert list(files) == []
-        assert used(mounts, "a").fresh
+        assert list(used(mounts, "a").iterdir()) == []
 
     def test_what_is_kept_is_listed_by_the_name_it_was_given(self, mounts: CacheMounts) -> None:
         assert list(mounts.kept()) == []
@@ -64,21 +116,19 @@ class CacheMountsContract:
         assert not any(each.in_use for each in mounts.kept())
 
     def test_what_is_removed_is_fresh_again(self, mounts: CacheMounts) -> None:
-        (Path(used(mounts, "a").path) / "f").write_text("gone")
+        (used(mounts, "a") / "f").write_text("gone")
         (kept,) = mounts.kept()
 
         assert mounts.remove(kept.id)
         assert not mounts.remove(kept.id)
         assert not mounts.remove("../a")
 
-        again = used(mounts, "a")
-        assert again.fresh
-        assert list(Path(again.path).iterdir()) == []
+        assert list(used(mounts, "a").iterdir()) == []
 
     @pytest.mark.parametrize("sharing", ["shared", "locked", "private"])
     def test_what_is_in_use_is_not_removed(self, mounts: CacheMounts, sharing: str) -> None:
-        with mounts.use("a", sharing=sharing, mode=0o755, owner=OWNER) as directory:
+        with use(mounts, "a", sharing) as directory:
             (kept,) = mounts.kept()
             assert kept.in_use
             assert not mounts.remove(kept.id)
-            assert Path(directory.path).is_dir()
+            assert Path(directory).is_dir()

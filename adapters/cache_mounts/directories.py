@@ -6,18 +6,18 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.storage.file_entries import entry_of, open_file, xattr_names
-from img.adapters.storage.own_files import is_locked, make_directories
-from img.adapters.storage.ownership import REAL, Ownership
-from img.adapters.storage.work_directory import WorkDirectory, bytes_below
+from img.adapters.storage.own_files import is_locked, make_directories, try_lock
+from img.adapters.storage.ownership import REAL, Ownership, journal_of
+from img.adapters.storage.work_directory import WorkDirectory, bytes_below, remove_tree
 from img.application.cancellation import POLL_S, pause
-from img.application.ports.cache_mounts import CacheDirectory, CacheMounts, KeptDirectory
+from img.application.ports.cache_mounts import CacheMounts, KeptDirectory
 from img.application.ports.layer_archive import PackedEntry
 from img.domain.errors import ContextError
 
@@ -30,8 +30,9 @@ class DirectoryCacheMounts(CacheMounts):
     """Directories ``root/<sha256 of the id>.<n>/data``; users hold a lock on the parent.
 
     Beside ``data`` is ``name``, the id itself, and ``size``, the disk usage at the last
-    measurement. The mtime of the directory is the time of its last use. Those in ``others`` have
-    other ids: they are listed and removed, and not used.
+    measurement, and ``new`` until the directory is filled; the process that fills it has a lock on
+    ``name``. The mtime of the directory is the time of its last use. Those in ``others`` have other
+    ids: they are listed and removed, and not used.
     """
 
     def __init__(
@@ -43,8 +44,14 @@ class DirectoryCacheMounts(CacheMounts):
 
     @contextmanager
     def use(
-        self, name: str, *, sharing: str, mode: int, owner: tuple[int, int]
-    ) -> Iterator[CacheDirectory]:
+        self,
+        name: str,
+        *,
+        sharing: str,
+        mode: int,
+        owner: tuple[int, int],
+        fill: Callable[[str], None],
+    ) -> Iterator[str]:
         number = 0
         while True:
             directory, lock = self._locked(name, number, sharing)
@@ -53,12 +60,14 @@ class DirectoryCacheMounts(CacheMounts):
             number += 1
         try:
             data = f"{directory}/data"
-            fresh = not os.path.isdir(data)
-            if fresh:
-                _write(f"{directory}/name", name)
-                _make(data, mode, owner, self._ownership.within(data))
+            if _is_new(directory):
+                with _filling(directory) as first:
+                    if first:
+                        _write(f"{directory}/name", name)
+                        _make(data, mode, owner, self._ownership.within(data))
+                        fill(data)
             os.utime(directory)
-            yield CacheDirectory(data, fresh)
+            yield data
         finally:
             os.close(lock)
 
@@ -68,7 +77,8 @@ class DirectoryCacheMounts(CacheMounts):
         assert lock is not None  # a shared cache is waited for
         try:
             data = f"{directory}/data"
-            yield _entries_below(data, self._ownership.within(data))
+            is_new = _is_new(directory)
+            yield iter(()) if is_new else _entries_below(data, self._ownership.within(data))
         finally:
             os.close(lock)
 
@@ -159,15 +169,39 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def _make(path: str, mode: int, owner: tuple[int, int], ownership: Ownership) -> None:
-    draft = f"{path}.{os.urandom(6).hex()}"
-    os.mkdir(draft)
-    ownership.give(draft, *owner)
-    os.chmod(draft, mode)
+def _is_new(directory: str) -> bool:
+    return not os.path.isdir(f"{directory}/data") or os.path.exists(f"{directory}/new")
+
+
+@contextmanager
+def _filling(directory: str) -> Iterator[bool]:
+    """Enter with the only right to fill a new directory, or with False if it is filled by now."""
+    lock = os.open(f"{directory}/name", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        os.rename(draft, path)
-    except OSError:  # another build shares it, and was first
-        os.rmdir(draft)
+        while not try_lock(lock):
+            pause(POLL_S)
+        first = _is_new(directory)
+        if first:
+            _write(f"{directory}/new", "")
+        yield first
+        if first:
+            os.unlink(f"{directory}/new")
+    finally:
+        os.close(lock)
+
+
+def _make(path: str, mode: int, owner: tuple[int, int], ownership: Ownership) -> None:
+    """Make the directory; files of an earlier attempt to fill it are deleted."""
+    if os.path.isdir(path):
+        gone = f"{os.path.dirname(path)}/gone"  # ours, also where the files have other owners
+        make_directories(gone)
+        os.rename(path, f"{gone}/{os.urandom(8).hex()}")
+        remove_tree(gone)
+        with suppress(FileNotFoundError):
+            os.unlink(journal_of(path))
+    os.mkdir(path)
+    ownership.give(path, *owner)
+    os.chmod(path, mode)
 
 
 def _entries_below(directory: str, ownership: Ownership) -> Iterator[PackedEntry]:

@@ -3,12 +3,13 @@
 import io
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
-from img.application.ports.cache_mounts import CacheDirectory, CacheMounts, KeptDirectory
+from img.application.ports.cache_mounts import CacheMounts, KeptDirectory
 from img.application.ports.layer_archive import PackedEntry
 from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
 
@@ -19,17 +20,26 @@ class MemoryCacheMounts(CacheMounts):
     def __init__(self) -> None:
         self._directories: dict[str, tempfile.TemporaryDirectory[str]] = {}
         self._users: Counter[str] = Counter()
+        self._filling = Lock()
 
     @contextmanager
     def use(
-        self, name: str, *, sharing: str, mode: int, owner: tuple[int, int]
-    ) -> Iterator[CacheDirectory]:
-        fresh = name not in self._directories
-        if fresh:
-            self._directories[name] = tempfile.TemporaryDirectory(prefix="img-cache-")
+        self,
+        name: str,
+        *,
+        sharing: str,
+        mode: int,
+        owner: tuple[int, int],
+        fill: Callable[[str], None],
+    ) -> Iterator[str]:
+        with self._filling:
+            if name not in self._directories:
+                directory = tempfile.TemporaryDirectory(prefix="img-cache-")
+                fill(directory.name)
+                self._directories[name] = directory
         self._users[name] += 1
         try:
-            yield CacheDirectory(self._directories[name].name, fresh)
+            yield self._directories[name].name
         finally:
             self._users[name] -= 1
 

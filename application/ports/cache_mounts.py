@@ -1,20 +1,12 @@
 """Directories of RUN --mount=type=cache, which are kept between builds."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from img.application.ports.layer_archive import PackedEntry
 from img.domain.dataclass import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class CacheDirectory:
-    """A directory of the host; ``fresh`` if this is its first use."""
-
-    path: str
-    fresh: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +28,24 @@ class CacheMounts(Protocol):
 
     @abstractmethod
     def use(
-        self, name: str, *, sharing: str, mode: int, owner: tuple[int, int]
-    ) -> AbstractContextManager[CacheDirectory]:
-        """Enter with the directory of ``name``, made with ``mode`` for uid and gid ``owner``.
+        self,
+        name: str,
+        *,
+        sharing: str,
+        mode: int,
+        owner: tuple[int, int],
+        fill: Callable[[str], None],
+    ) -> AbstractContextManager[str]:
+        """Enter with the path of the directory of ``name``.
+
+        It is made with ``mode`` for uid and gid ``owner``; ``fill`` is called once with the path of
+        a new directory, before other steps use it. If it fails, the next use begins with an empty
+        directory again.
 
         ``sharing``: with "shared" other steps may use it at the same time, "locked" waits until no
         step uses it, "private" uses another directory if it is in use (Dockerfile reference,
-        "RUN --mount=type=cache"). Raises StoreFull; StepCanceled if the thread is cancelled
-        while it waits.
+        "RUN --mount=type=cache"). Raises StoreFull, the errors of ``fill``; StepCanceled if the
+        thread is cancelled while it waits.
         """
 
     @abstractmethod

@@ -11,7 +11,7 @@ from img.adapters.cache_mounts.memory import MemoryCacheMounts
 from img.application.cancellation import StepCanceled, cancelled_by
 from img.application.ports.cache_mounts import CacheMounts
 from img.domain.errors import ContextError
-from img.testing.cache_mounts import OWNER, CacheMountsContract, used
+from img.testing.cache_mounts import CacheMountsContract, use, used
 
 Make = Callable[[Path], CacheMounts]
 
@@ -28,8 +28,8 @@ class TestCacheMounts(CacheMountsContract):
 
 def test_a_private_directory_is_another_while_one_is_in_use(tmp_path: Path) -> None:
     mounts = DirectoryCacheMounts(tmp_path)
-    with mounts.use("a", sharing="private", mode=0o755, owner=OWNER) as first:
-        assert used(mounts, "a", "private").path != first.path
+    with use(mounts, "a", "private") as first:
+        assert used(mounts, "a", "private") != Path(first)
 
 
 @pytest.mark.parametrize("sharing", ["locked", "shared"])
@@ -41,7 +41,7 @@ def test_a_wait_for_a_directory_ends_when_the_step_is_cancelled(
     cancelled.set()
 
     with (
-        mounts.use("a", sharing="locked", mode=0o755, owner=OWNER),
+        use(mounts, "a", "locked"),
         cancelled_by(cancelled),
         pytest.raises(StepCanceled),
     ):
@@ -50,20 +50,20 @@ def test_a_wait_for_a_directory_ends_when_the_step_is_cancelled(
 
 def test_a_file_that_vanishes_is_named(tmp_path: Path) -> None:
     mounts = DirectoryCacheMounts(tmp_path)
-    (Path(used(mounts, "a").path) / "f").write_bytes(b"x")
+    (used(mounts, "a") / "f").write_bytes(b"x")
 
     with mounts.files("a") as files:
         (file,) = files
-        (Path(used(mounts, "a").path) / "f").unlink()
+        (used(mounts, "a") / "f").unlink()
         with pytest.raises(ContextError, match="changed while it was read"):
             assert file.open and file.open()
 
 
 def test_sizes_are_those_on_disk_and_may_be_of_before(tmp_path: Path) -> None:
     mounts = DirectoryCacheMounts(tmp_path)
-    (Path(used(mounts, "a").path) / "f").write_bytes(bytes(100_000))
+    (used(mounts, "a") / "f").write_bytes(bytes(100_000))
     (first,) = mounts.kept()
-    (Path(used(mounts, "a").path) / "g").write_bytes(bytes(500_000))
+    (used(mounts, "a") / "g").write_bytes(bytes(500_000))
 
     (noted,) = mounts.kept(measured=False)
     (measured,) = mounts.kept()

@@ -1,12 +1,12 @@
 """Mounts of RUN for the executor."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import field
 from threading import Lock
 from typing import assert_never
 
-from img.application.ports.cache_mounts import CacheDirectory, CacheMounts
+from img.application.ports.cache_mounts import CacheMounts
 from img.application.ports.context_views import ContextViews
 from img.application.ports.secret_source import AgentNotForwarded, SecretNotFound, SecretSource
 from img.application.solver.results import ContextFiles, Result, Stack
@@ -141,7 +141,7 @@ class PrepareMounts:
                     case "cache":
                         prepared.mounts.append(
                             BindMount(
-                                source=caches[place].path,
+                                source=caches[place],
                                 target=mount.target,
                                 read_only=mount.read_only,
                             )
@@ -193,7 +193,7 @@ class PrepareMounts:
 
     def _caches(
         self, operation: Exec, sources: Mapping[int, MountSource], held: ExitStack
-    ) -> Mapping[int, CacheDirectory]:
+    ) -> Mapping[int, str]:
         """Return the directory of each cache mount, by the mount's place in the operation.
 
         A directory that is mounted twice is used once, to prevent a deadlock of a step with itself.
@@ -203,35 +203,34 @@ class PrepareMounts:
         for place, mount in enumerate(operation.mounts):
             if mount.type == "cache":
                 places.setdefault(cache_name(mount, sources.get(place)), []).append(place)
-        found: dict[int, CacheDirectory] = {}
+        found: dict[int, str] = {}
         for name in sorted(places):
             first, *_ = same = places[name]
             sharing = max((operation.mounts[each].sharing for each in same), key=_SHARINGS.index)
             mount = operation.mounts[first]
-            directory = self._cache(mount, name, sharing, sources.get(first), held)
-            found |= dict.fromkeys(same, directory)
+            used = self._cache(mount, name, sharing, sources.get(first))
+            found |= dict.fromkeys(same, held.enter_context(used))
         return found
 
     def _cache(
-        self, mount: ExecMount, name: str, sharing: str, source: MountSource | None, held: ExitStack
-    ) -> CacheDirectory:
+        self, mount: ExecMount, name: str, sharing: str, source: MountSource | None
+    ) -> AbstractContextManager[str]:
         mode, owner = _start(mount, source)
         mode = _USUAL_MODE if mode is None else mode
-        directory = held.enter_context(
-            self.caches.use(name, sharing=sharing, mode=mode, owner=owner)
-        )
-        if directory.fresh:
-            imported = self.imported(name)
-            for layer in imported:
-                self._unpack(layer, directory)
-            if source is not None and not imported:
-                self._fill(directory, mount, source)
-        return directory
 
-    def _fill(self, directory: CacheDirectory, mount: ExecMount, source: MountSource) -> None:
+        def fill(directory: str) -> None:
+            layers = self.imported(name)
+            if source is not None and not layers:
+                layers = (self._first_files(mount, source),)
+            for layer in layers:
+                self._unpack(layer, directory)
+
+        return self.caches.use(name, sharing=sharing, mode=mode, owner=owner, fill=fill)
+
+    def _first_files(self, mount: ExecMount, source: MountSource) -> Layer:
         path = paths.clean(mount.source)
         files = CopyFiles(sources=(literal(path),), destination="/")
-        self._unpack(self._selected(files, path, source.layers()).pack(), directory)
+        return self._selected(files, path, source.layers()).pack()
 
     def _selected(self, files: CopyFiles, path: str, source: Result) -> Copying:
         """Return the copy of ``path``, which is not a pattern. Raises BuildError."""
@@ -239,11 +238,11 @@ class PrepareMounts:
         find_source(copying.source.tree(), path)
         return copying
 
-    def _unpack(self, layer: Layer, directory: CacheDirectory) -> None:
+    def _unpack(self, layer: Layer, directory: str) -> None:
         with self.copy.blobs.open(layer.descriptor.digest) as blob:
             self.copy.archive.unpack(
                 blob,
-                directory.path,
+                directory,
                 overlay=False,
                 place=lambda name: name,
                 implied=lambda _: None,

@@ -14,6 +14,7 @@ from img.application.solver.share_mounts import ShareMounts, shared_names
 from img.domain.graph.operations import Exec, ExecMount
 from img.domain.graph.task import KeptMount
 from img.domain.options.cluster_store import DirectoryStore
+from img.testing.cache_mounts import use
 from tests.support.in_memory_app import InMemoryApp
 
 NAME = "go\0None:0:0:"
@@ -30,8 +31,8 @@ class Machine:
         self.shared: SharedLayers = self.app.container.building.share_layers()(PLACE)
         self.mounts: ShareMounts = self.app.container.building.solve_task().mounts
         caches = self.app.container.execution.cache_mounts()
-        with caches.use(NAME, sharing="shared", mode=0o755, owner=(0, 0)) as used:
-            self.directory = Path(used.path)
+        with use(caches, NAME) as directory:
+            self.directory = Path(directory)
 
     def keep(self, limit: int = MUCH) -> KeptMount | None:
         return self.mounts.keep(NAME, self.shared, limit, Event())
@@ -159,6 +160,46 @@ def test_a_step_that_begins_stops_it(store: MemorySharedBlobs, machine: Machine)
     with pytest.raises(StepCanceled):
         machine.mounts.keep(NAME, machine.shared, MUCH, begun)
     assert store.blobs == {}
+
+
+def test_a_step_that_begins_stops_the_comparison_of_a_file(
+    store: MemorySharedBlobs, machine: Machine
+) -> None:
+    kept = machine.keep()
+    blobs = dict(store.blobs)
+    begun = _After(len(machine.files()) + 2)  # it is asked once for each entry, and then for chunks
+
+    with pytest.raises(StepCanceled):
+        machine.mounts.keep(NAME, machine.shared, MUCH, begun)
+
+    assert store.blobs == blobs
+    assert machine.keep() == kept
+
+
+class _After(Event):
+    """An event that is set when it is asked another time than ``count`` times."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self._left = count
+
+    def is_set(self) -> bool:
+        self._left -= 1
+        return self._left < 0
+
+
+def test_all_files_are_packed_again_when_the_store_has_lost_some(
+    store: MemorySharedBlobs, machine: Machine
+) -> None:
+    first = machine.keep()
+    store.blobs.clear()
+    (machine.directory / "b").write_text("c")
+
+    second = machine.keep()
+
+    assert first is not None and second is not None
+    assert len(second.layers) == 1
+    assert Machine(store).take(second) == machine.files()
 
 
 def test_a_mount_that_the_store_has_lost_begins_empty(

@@ -1,6 +1,6 @@
 """RUN: what the command gets, what its changes become, what finds it again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from io import BytesIO
@@ -15,7 +15,6 @@ from img.adapters.build_context.memory import MemoryContext
 from img.adapters.cache_mounts.memory import MemoryCacheMounts
 from img.adapters.snapshotter.memory import MemoryWorkspace
 from img.application.ports.build_context import ContextFileChanged
-from img.application.ports.cache_mounts import CacheDirectory
 from img.application.ports.layer_archive import PackedEntry
 from img.application.solver.steps.execute import ProcessFailed, ProcessTooSlow
 from img.domain.errors import BuildError
@@ -402,12 +401,18 @@ class _OneByOne(MemoryCacheMounts):
 
     @contextmanager
     def use(
-        self, name: str, *, sharing: str, mode: int, owner: tuple[int, int]
-    ) -> Iterator[CacheDirectory]:
+        self,
+        name: str,
+        *,
+        sharing: str,
+        mode: int,
+        owner: tuple[int, int],
+        fill: Callable[[str], None],
+    ) -> Iterator[str]:
         assert name not in self._in_use
         self._in_use.add(name)
         self.taken.append((name.partition("\0")[0], sharing))
-        with super().use(name, sharing=sharing, mode=mode, owner=owner) as directory:
+        with super().use(name, sharing=sharing, mode=mode, owner=owner, fill=fill) as directory:
             yield directory
         self._in_use.discard(name)
 
