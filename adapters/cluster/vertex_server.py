@@ -66,8 +66,7 @@ class VertexServer:
         that they are being kept.
         """
         number, events = next(self._numbers), Queue[Event | None]()
-        self._keeping[number] = on_kept
-        self._send(Solve(number, task, secrets), events)
+        self._send(Solve(number, task, secrets), (events, on_kept))
         stopped = False
         while True:
             try:
@@ -83,7 +82,6 @@ class VertexServer:
                 case Answered():
                     return event.answer
                 case _:
-                    self._keeping.pop(number, None)
                     return codec.encode_error(WorkerUnfit("", self._ended()))
 
     def close(self) -> None:
@@ -107,13 +105,17 @@ class VertexServer:
         """The number of the process, None before the first task."""
         return None if self._process is None else self._process.pid
 
-    def _send(self, request: Request, events: "Queue[Event | None] | None" = None) -> None:
+    def _send(
+        self,
+        request: Request,
+        receivers: "tuple[Queue[Event | None], Callable[[str], None]] | None" = None,
+    ) -> None:
         with self._lock:
             if self._connection is None:
                 self._start()
             assert self._connection is not None
-            if events is not None:
-                self._waiting[request.number] = events
+            if receivers is not None:
+                self._waiting[request.number], self._keeping[request.number] = receivers
             with suppress(OSError):  # the reader of its end answers
                 self._connection.sendall(line_of(request))
 
@@ -148,9 +150,11 @@ class VertexServer:
             if self._connection is connection:
                 self._connection = None
             waiting, self._waiting = self._waiting, {}
-            self._keeping.clear()
+            keeping, self._keeping = self._keeping, {}
         for queue in waiting.values():
             queue.put(None)
+        for number in keeping.keys() - waiting.keys():
+            keeping[number](codec.encode_kept(()))  # the client waits no longer
 
     def _ended(self) -> HostError:
         process = self._process

@@ -1,7 +1,9 @@
 """Cache mounts that workers of a cluster give to one another."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
+from typing import BinaryIO, cast
 
 from img.application.cancellation import StepCanceled
 from img.application.layers.mount_records import MOST_LAYERS, MountRecords
@@ -79,20 +81,19 @@ class ShareMounts:
         ``limit`` is in bytes. Raises StepCanceled, ContextError if the files change meanwhile,
         ReservedName, StoreFull, the errors of the shared store.
         """
-        store = str(shared.place)
-        before = self._known(store, name)
+        before = self._known(shared, name)
         with self.caches.files(name) as files:
             listed = _listed(files, limit, cancelled)
             if not listed:
                 return None
-            changes, is_whole = _changes(before, listed)
+            changes, is_whole = _changes(before, listed, cancelled)
             if not changes:
                 return KeptMount(name=name, layers=tuple(before))
             packed = self.archive.pack(_packed(changes, listed, cancelled), self.blobs.writer())
         self.indexes.put(packed.layer.diff_id, packed.index)
         shared.offer([packed.layer])
         kept = KeptMount(name=name, layers=(*(() if is_whole else before), packed.layer))
-        self.records.note(store, kept)
+        self.records.note(str(shared.place), kept)
         log.debug("cache mount kept", layers=len(kept.layers), size=packed.layer.descriptor.size)
         return kept
 
@@ -107,12 +108,16 @@ class ShareMounts:
         self.records.note(store, mount)
         return mount.layers
 
-    def _known(self, store: str, name: str) -> Mapping[Layer, FileIndex]:
-        """Return the layers of the mount with their entries; none if an index is missing."""
+    def _known(self, shared: SharedLayers, name: str) -> Mapping[Layer, FileIndex]:
+        """Return the layers of the mount with their entries.
+
+        There are none if an index is missing here, or a layer in the store: then all files are
+        packed again.
+        """
         known: dict[Layer, FileIndex] = {}
-        for layer in self.records.layers(store, name):
+        for layer in self.records.layers(str(shared.place), name):
             index = self.indexes.get(layer.diff_id)
-            if index is None:
+            if index is None or not shared.has(layer):
                 return {}
             known[layer] = index
         return known
@@ -139,7 +144,9 @@ def _listed(
 
 
 def _changes(
-    before: Mapping[Layer, FileIndex], listed: Mapping[str, PackedEntry]
+    before: Mapping[Layer, FileIndex],
+    listed: Mapping[str, PackedEntry],
+    cancelled: Cancellation,
 ) -> tuple[Sequence[Entry], bool]:
     """Return the entries of the next layer, and whether it has all files instead of changes.
 
@@ -149,7 +156,7 @@ def _changes(
     found = [Found(each.entry) for each in listed.values()]
     if before:
         gone = [each.path for each in base.walk("") if each.path and each.path not in listed]
-        changes = changes_of(base, found, gone, lambda path: _digest(listed[path]))
+        changes = changes_of(base, found, gone, lambda path: _digest(listed[path], cancelled))
         is_small = 2 * sum(each.size for each in changes) <= sum(each.entry.size for each in found)
         if not changes or (is_small and len(before) < MOST_LAYERS):
             return changes, False
@@ -162,18 +169,46 @@ def _packed(
     for entry in changes:
         if cancelled.is_set():
             raise StepCanceled
-        each = listed.get(entry.path)  # None for a deletion
-        yield PackedEntry(entry=entry, open=None if each is None else each.open)
+        open_ = listed[entry.path].open if entry.path in listed else None  # not for a deletion
+        yield PackedEntry(
+            entry=entry, open=None if open_ is None else partial(_stopping, open_, cancelled)
+        )
 
 
-def _digest(file: PackedEntry) -> str:
+def _digest(file: PackedEntry, cancelled: Cancellation) -> str:
     """Return the sha256 hex of a file of which all attributes are as before.
 
-    Some programs give files with other contents the same times.
+    Some programs give files with other contents the same times. Raises StepCanceled.
     """
     digest = sha256()
     if file.open is not None:
-        with file.open() as content:
+        with _stopping(file.open, cancelled) as content:
             while chunk := content.read(_CHUNK):
                 digest.update(chunk)
     return digest.hexdigest()
+
+
+def _stopping(open_: Callable[[], BinaryIO], cancelled: Cancellation) -> BinaryIO:
+    return cast(BinaryIO, _Stopping(open_(), cancelled))
+
+
+class _Stopping:
+    """A file that raises StepCanceled: a step may need the mount while a large file is read."""
+
+    def __init__(self, content: BinaryIO, cancelled: Cancellation) -> None:
+        self._content = content
+        self._cancelled = cancelled
+
+    def __enter__(self) -> "_Stopping":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._content.close()
+
+    def read(self, size: int = -1) -> bytes:
+        if self._cancelled.is_set():
+            raise StepCanceled
+        return self._content.read(size)

@@ -42,7 +42,7 @@ def serve(descriptor: int) -> NoReturn:
     code = 1
     try:
         with Session(command="img worker").open(needs=Needs.BUILD, quiet=True) as container:
-            _Server(socket.socket(fileno=descriptor), container.building.solve_task()).serve()
+            Server(socket.socket(fileno=descriptor), container.building.solve_task()).serve()
         code = 0
     except ImgError as error:
         failures.report(error)
@@ -54,7 +54,7 @@ def serve(descriptor: int) -> NoReturn:
     os._exit(code)
 
 
-class _Server:
+class Server:
     """The connection to the worker; each task has a thread."""
 
     def __init__(self, connection: socket.socket, solve: SolveTask) -> None:
@@ -158,7 +158,7 @@ class _Server:
 class _Task(threading.Thread, TaskWatch):
     """A running task."""
 
-    def __init__(self, server: _Server, request: Solve) -> None:
+    def __init__(self, server: Server, request: Solve) -> None:
         super().__init__(name="task", daemon=True)
         self.request = request
         self.cancelled = threading.Event()
