@@ -75,6 +75,7 @@ class ClusterChoice:
     secrets: bool = False  # workers get those of their steps
     mount_limit: int = 0  # bytes of a cache mount that workers keep in the store
     ends: bool = False  # it ends with the command
+    patience_s: float = 60.0  # for a worker that can run a step: some join when they are needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import ssl
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,6 +15,7 @@ import dask
 from img import __version__
 from img.adapters.cluster import codec
 from img.adapters.cluster.code_version import code_version
+from img.adapters.cluster.reach import check_scheduler, unreachable
 from img.application.cancellation import StepCanceled
 from img.application.ports.cluster import (
     Cluster,
@@ -79,7 +81,7 @@ class DaskCluster(Cluster):
         self._version = version or code_version()
         self._patience_s = patience_s
         self._running: dict[str, _Running] = {}
-        self._keeping: dict[str, TaskWatch] = {}  # of tasks whose workers keep cache mounts
+        self._keeping: dict[str, TaskWatch] = {}  # of tasks with cache mounts to keep
         self._closed = threading.Event()
         self._topic = f"img-{secrets.token_hex(8)}"
         self._client = _connected(address, ca, cert, key, connect_s)
@@ -264,16 +266,27 @@ def _connected(address: str, ca: str, cert: str, key: str, timeout_s: float) -> 
     if ca:
         own = {"tls_client_cert": cert, "tls_client_key": key}
         security = secured(tls_ca_file=ca, require_encryption=True, **own)
+    check_scheduler(address, _context(security), timeout_s)
     try:
         return connect(
             address, timeout=timeout_s, set_as_default=False, name="img", security=security
         )
     except Exception as error:
-        # OSError, TimeoutError, ValueError for certificates …
+        raise unreachable(address, str(error) or type(error).__name__) from error
+
+
+def _context(security: Any) -> ssl.SSLContext | None:
+    """Return the context of a client for TLS, None without. Raises ClusterError."""
+    if security is None:
+        return None
+    try:
+        context: ssl.SSLContext = security.get_connection_args("client")["ssl_context"]
+    except (OSError, ValueError) as error:  # of files that are missing, or hold something else
         raise ClusterError(
-            f"no scheduler of Dask answers at {address}: {error}",
-            hint="start one with `dask scheduler`, and workers with `img worker ADDRESS`",
-        ) from error
+            f"the certificates for the cluster cannot be read: {error}",
+            hint="see ca, cert and key in [cluster] of the settings file",
+        ) from None
+    return context
 
 
 def _facts(address: str, told: Any) -> WorkerFacts:

@@ -32,6 +32,7 @@ from img.domain.options.cluster_address import (
 from img.domain.options.cluster_settings import ClusterSettings
 
 _POLL_S = 0.05
+_PATIENCE_S = 300.0  # for the first worker
 _SSH = ("ssh", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15")
 
 
@@ -165,7 +166,8 @@ def _shared_directory() -> str:
 async def _first_worker(cluster: Any, settings: ClusterSettings, ended: asyncio.Event) -> None:
     """Wait for a worker, or until ``ended`` is set. Raises NotStarted."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + settings.start_timeout_s
+    patience_s = _PATIENCE_S if settings.start_timeout_s is None else settings.start_timeout_s
+    deadline = loop.time() + patience_s
     while not cluster.scheduler.workers and not ended.is_set():
         workers = list(cluster.workers.values())
         if failure := next((each.failure for each in workers if each.failure), None):
@@ -174,7 +176,7 @@ async def _first_worker(cluster: Any, settings: ClusterSettings, ended: asyncio.
         if codes and None not in codes:
             raise NotStarted(f"all workers ended, with the exit code {codes[0]}")
         if loop.time() > deadline:
-            raise NotStarted(f"no worker has started within {settings.start_timeout_s:g} s")
+            raise NotStarted(f"no worker has started within {patience_s:g} s")
         with suppress(TimeoutError):
             await asyncio.wait_for(ended.wait(), _POLL_S)
 

@@ -112,7 +112,7 @@ class ClusterUse:
                     self.mounts.note(str(self.shared.place), each)
 
     def _mounts_of(self, operation: TaskOperation) -> Sequence[KeptMount]:
-        """Return what is known of the cache mounts that machines exchange."""
+        """Return the known layers of the cache mounts that machines exchange."""
         if self.mounts is None or not isinstance(operation, Exec):
             return ()
         store = str(self.shared.place)

@@ -29,7 +29,6 @@ from img.domain.oci.chain import Layer
 log = logger("cluster")
 
 _STDERR = 2
-_PATIENCE_S = 60.0  # for the first worker that can run a step: clusters start some when needed
 _PAUSE_S = 0.5
 _MOST_GONE = 5  # workers that leave while they run the same step
 
@@ -38,7 +37,8 @@ class ClusterWorkers(VertexWorkers):
     """The workers of a cluster; steps that no other process can run are run in this one.
 
     ``connect`` is called for the first step that is sent: a build with steps that are cached
-    or run here starts no cluster.
+    or run here starts no cluster. ``on_wait`` is called with the reason, once for each, when a
+    step has to wait for a worker that can run it, at most ``patience_s``.
     A worker that has layers of the inputs is preferred while it has a free slot. Steps that share
     a cache mount run on one worker, the same in each build while it is there. ``settle_s`` is for
     clusters that end with the build.
@@ -47,12 +47,15 @@ class ClusterWorkers(VertexWorkers):
     def __init__(
         self,
         connect: Callable[[], Cluster],
+        on_wait: Callable[[str], None],
         *,
-        patience_s: float = _PATIENCE_S,
+        patience_s: float,
         settle_s: float = 0.0,
     ) -> None:
         self._settle_s = settle_s
         self._connect = connect
+        self._on_wait = on_wait
+        self._waits: set[str] = set()  # reasons
         self._connected: Cluster | None = None
         self._failure: ImgError | None = None  # of the connection
         self._connecting = BoundedSemaphore()
@@ -158,16 +161,29 @@ class ClusterWorkers(VertexWorkers):
                 return able
             if not fit and self._unfit:
                 raise next(iter(self._unfit.values()))
+            missing = self._no_worker(task, fit)
             if waited >= self._patience_s:
-                raise self._no_worker(task, fit)
+                raise missing
+            self._note_wait(missing.message)
             pause(_PAUSE_S)
             waited += _PAUSE_S
+
+    def _note_wait(self, reason: str) -> None:
+        with self._lock:
+            is_new = reason not in self._waits
+            self._waits.add(reason)
+        if is_new:
+            self._on_wait(reason)
 
     def _no_worker(self, task: VertexTask, fit: Sequence[WorkerFacts]) -> NoWorker:
         there = sorted({platform for each in fit for platform in each.runs})
         name = self._cluster.name
         if not fit:
-            return NoWorker(f"the cluster {name} has no workers", hint="start some: `img worker`")
+            return NoWorker(
+                f"the cluster {name} has no workers",
+                hint=f"start some with `img worker {name}`, or set start-timeout in [cluster] of "
+                "the settings file to wait longer",
+            )
         return NoWorker(
             f"no worker of the cluster {name} runs programs for {task.platform}"
             f" (they run {', '.join(there) or 'nothing that they name'})",

@@ -35,7 +35,8 @@ class ClusterSettings:
     state: str = ""  # the state directory of workers
     logs: str = ""  # the directory for the output of jobs; "": none is kept
     cache_mounts: int = 2 * _GIB  # the most bytes of a cache mount that is kept; 0: none is
-    start_timeout_s: float = 300.0  # for the first worker
+    # For the first worker, or one that can run a step; None: the default of each.
+    start_timeout_s: float | None = None
     ca: str = ""  # PEM files
     cert: str = ""
     key: str = ""

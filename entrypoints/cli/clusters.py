@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 from img.domain.errors import UsageError
 from img.domain.options.cluster_address import SchedulerAddress, parse_cluster
@@ -40,7 +41,7 @@ def chosen_cluster(
         )
     settings = cluster_settings(os.environ)
     with prepared_cluster(address, settings) as start:
-        yield ClusterChoice(
+        choice = ClusterChoice(
             name=str(address),
             store=str(store),
             start=start,
@@ -48,6 +49,8 @@ def chosen_cluster(
             mount_limit=settings.cache_mounts,
             ends=not isinstance(address, SchedulerAddress),
         )
+        patience_s = settings.start_timeout_s
+        yield choice if patience_s is None else replace(choice, patience_s=patience_s)
 
 
 def refuse(options: Iterable[str]) -> None:

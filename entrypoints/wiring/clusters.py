@@ -31,8 +31,13 @@ _SETTLE_S = 10.0  # for the last cache mounts of workers that end with the build
 def workers_of(setup: Setup, progress: ProgressSink) -> ClusterWorkers:
     """Return the workers of the cluster of the settings, which is started when it is needed."""
     choice = setup.settings.cluster
-    ends = choice is not None and choice.ends
-    return ClusterWorkers(lambda: _shown(setup, progress), settle_s=_SETTLE_S if ends else 0.0)
+    assert choice is not None
+    return ClusterWorkers(
+        lambda: _shown(setup, progress),
+        lambda wanted: _note(progress, f"{wanted}: waiting up to {choice.patience_s:g} s for one"),
+        patience_s=choice.patience_s,
+        settle_s=_SETTLE_S if choice.ends else 0.0,
+    )
 
 
 def _shown(setup: Setup, progress: ProgressSink) -> Cluster:
@@ -72,6 +77,7 @@ def _connected(choice: ClusterChoice) -> Cluster:
         ca=endpoint.ca,
         cert=endpoint.cert,
         key=endpoint.key,
+        patience_s=choice.patience_s,
     )
 
 
@@ -104,6 +110,10 @@ def _announce(cluster: Cluster, progress: ProgressSink) -> None:
     workers = "1 worker" if len(members) == 1 else f"{len(members)} workers"
     steps = "1 step" if slots == 1 else f"{slots} steps"
     dashboard = f", dashboard {cluster.dashboard}" if cluster.dashboard else ""
-    name = f"[internal] cluster {cluster.name}: {workers}, {steps} at a time{dashboard}"
-    progress.emit(VertexStarted(vertex="cluster", name=name))
-    progress.emit(VertexDone(vertex="cluster"))
+    _note(progress, f"cluster {cluster.name}: {workers}, {steps} at a time{dashboard}")
+
+
+def _note(progress: ProgressSink, text: str) -> None:
+    """Show a line that stands for no work."""
+    progress.emit(VertexStarted(vertex=text, name=f"[internal] {text}"))
+    progress.emit(VertexDone(vertex=text))

@@ -1,8 +1,10 @@
 """Contract tests of clusters."""
 
 import logging
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -80,9 +82,77 @@ def test_workers_of_other_programs_get_no_steps(dask: DaskCluster) -> None:
     assert set(watch.workers) <= {each.address for each in dask.workers()}
 
 
-def test_a_scheduler_that_is_not_there_is_named() -> None:
-    with pytest.raises(ClusterError, match=r"no scheduler of Dask answers at tcp://127\.0\.0\.1:9"):
-        DaskCluster("tcp://127.0.0.1:9", connect_s=0.3)
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Return a port that refuses connections: it is bound, and nothing listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "tls"])
+def test_a_scheduler_that_is_not_there_is_named(
+    scheme: str, closed_port: int, certificates: Certificates
+) -> None:
+    address = f"{scheme}://127.0.0.1:{closed_port}"
+
+    with pytest.raises(
+        ClusterError, match=f"^no scheduler of Dask answers at {address}: connection refused$"
+    ):
+        connected(address, certificates)
+
+
+def test_a_host_that_cannot_exist_is_named() -> None:
+    with pytest.raises(ClusterError, match=r"^no scheduler .* at tcp://a\.\.b:1: no host can have"):
+        DaskCluster("tcp://a..b:1")
+
+
+def test_a_scheduler_that_uses_tls_is_not_reached_without(scheduler: str) -> None:
+    with pytest.raises(ClusterError, match=r"^the scheduler at tcp://.* uses TLS$") as failed:
+        DaskCluster(scheduler.replace("tls:", "tcp:"))
+
+    assert scheduler in str(failed.value.hint)
+
+
+def test_a_scheduler_that_does_not_use_tls_is_not_reached_with_it(
+    certificates: Certificates,
+) -> None:
+    with (
+        dask_in_process(perform, {}, None, slots=1) as address,
+        pytest.raises(
+            ClusterError, match=r"^the scheduler at tls://.* does not use TLS: "
+        ) as failed,
+    ):
+        connected(address.replace("tcp:", "tls:"), certificates)
+
+    assert address in str(failed.value.hint)
+
+
+def test_certificates_of_another_authority_are_no_certificates(scheduler: str) -> None:
+    other = Certificates.temporary()
+
+    with pytest.raises(ClusterError, match=f"^the certificate of {scheduler} is not trusted: "):
+        connected(scheduler, other)
+
+
+def test_a_scheduler_may_refuse_the_certificate_of_a_client(
+    scheduler: str, certificates: Certificates
+) -> None:
+    other = Certificates.temporary()
+
+    with pytest.raises(ClusterError, match=f"^the scheduler {scheduler} refuses the certificate: "):
+        DaskCluster(scheduler, ca=certificates.ca, cert=other.cert, key=other.key)
+
+
+def test_files_without_certificates_are_named(scheduler: str, tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match=r"^the certificates for the cluster cannot be read: "):
+        DaskCluster(scheduler, ca=str(tmp_path / "ca.pem"), cert="c", key="k")
+
+
+def connected(address: str, certificates: Certificates) -> DaskCluster:
+    if address.startswith("tcp:"):
+        return DaskCluster(address)
+    return DaskCluster(address, ca=certificates.ca, cert=certificates.cert, key=certificates.key)
 
 
 def test_dask_keeps_no_secret(dask: DaskCluster, caplog: pytest.LogCaptureFixture) -> None:

@@ -19,4 +19,4 @@ class TestClusterWorkers(VertexWorkersContract):
     @pytest.fixture
     def workers(self) -> VertexWorkers:
         cluster = ScriptedCluster([a_worker("a", play), a_worker("b", play)])
-        return ClusterWorkers(lambda: cluster)
+        return ClusterWorkers(lambda: cluster, print, patience_s=0)

@@ -80,17 +80,21 @@ class _Asked(Event):
 def dask_in_process(
     perform: Perform,
     workers: Mapping[str, Mapping[str, float]],
-    security: Security,
+    security: Security | None,
     *,
     slots: int,
 ) -> Iterator[str]:
-    """Enter with the address of a scheduler with ``workers``: their resources by name."""
+    """Enter with the address of a scheduler with ``workers``: their resources by name.
+
+    It uses TLS if there is a ``security``.
+    """
+    protocol = "tls" if security else "tcp"
     started, ended = Event(), Event()
     found: list[Any] = []
 
     async def serve() -> None:
         async with Scheduler(
-            port=0, dashboard_address=":0", host="127.0.0.1", protocol="tls", security=security
+            port=0, dashboard_address=":0", host="127.0.0.1", protocol=protocol, security=security
         ) as scheduler:
             members = []
             for name, resources in workers.items():

@@ -52,7 +52,7 @@ AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 
 def the_workers(*members: ScriptedWorker) -> tuple[ClusterWorkers, ScriptedCluster]:
     cluster = ScriptedCluster(members)
-    return ClusterWorkers(lambda: cluster, patience_s=0), cluster
+    return ClusterWorkers(lambda: cluster, print, patience_s=0), cluster
 
 
 def failing_once(error: BaseException) -> Perform:
@@ -158,6 +158,20 @@ def test_a_cluster_without_workers_is_no_place_for_steps() -> None:
         workers.run(work("make"), Event())
 
 
+def test_a_step_waits_for_a_worker_that_can_run_it() -> None:
+    cluster = ScriptedCluster([])
+    waits: list[str] = []
+
+    def join(reason: str) -> None:
+        waits.append(reason)
+        cluster.members.append(a_worker("late", play, AMD64))
+
+    workers = ClusterWorkers(lambda: cluster, join, patience_s=60)
+
+    assert workers.run(PlayedWork(a_task("make", platform=AMD64)), Event()).worker
+    assert waits == [f"the cluster {cluster.name} has no workers"]
+
+
 def test_a_worker_that_has_layers_of_the_inputs_is_preferred_if_it_has_time() -> None:
     members = [a_worker(name, play, slots=1) for name in "abc"]
     workers, _ = the_workers(*members)
@@ -201,7 +215,7 @@ def test_a_step_whose_workers_always_leave_is_given_up() -> None:
             raise WorkerGone("tcp://a:1")
 
     begun: list[str] = []
-    workers = ClusterWorkers(lambda: Leaving([a_worker("a", play, AMD64)]), patience_s=0)
+    workers = ClusterWorkers(lambda: Leaving([a_worker("a", play, AMD64)]), print, patience_s=0)
 
     with pytest.raises(WorkerGone):
         workers.run(work("make"), Event())
@@ -236,7 +250,7 @@ def test_a_cluster_is_connected_to_once_and_for_a_step_that_is_sent() -> None:
         connected.append(ScriptedCluster([a_worker("a", play)]))
         return connected[-1]
 
-    workers = ClusterWorkers(connect)
+    workers = ClusterWorkers(connect, print, patience_s=0)
     workers.run(PlayedWork(None, a_task("make")), Event())
     assert connected == []
     workers.close()
@@ -253,7 +267,7 @@ def test_a_cluster_that_does_not_start_fails_each_step_that_needs_it() -> None:
         tried.append("")
         raise ClusterError("no scheduler")
 
-    workers = ClusterWorkers(connect)
+    workers = ClusterWorkers(connect, print, patience_s=0)
     for _ in range(2):
         with pytest.raises(ClusterError, match="no scheduler"):
             workers.run(work("make"), Event())
@@ -272,7 +286,7 @@ def test_a_step_that_waits_for_the_connection_is_stopped_by_its_cancellation() -
         with suppress(ClusterError):
             workers.run(work("first"), Event())
 
-    workers = ClusterWorkers(connect)
+    workers = ClusterWorkers(connect, print, patience_s=0)
     other = in_thread(first)
     assert begun.wait(20)
     cancelled.set()
@@ -288,7 +302,7 @@ def scheduled(vertices: int, workers: int) -> float:
     cluster = ScriptedCluster(
         [a_worker(f"w{number}", lambda *_: made) for number in range(workers)]
     )
-    spread = ClusterWorkers(lambda: cluster)
+    spread = ClusterWorkers(lambda: cluster, print, patience_s=0)
     chains = [Vertex(operation=Scratch(), inputs=() if at % 10 == 0 else (at - 1,))
               for at in range(vertices)]  # fmt: skip
     last = Vertex(operation=Scratch(), inputs=tuple(range(9, vertices, 10)))

@@ -73,7 +73,7 @@ class Machines:
         )
         building.cluster_use.override(providers.Object(use))
         building.workers.override(
-            providers.Object(ClusterWorkers(lambda: self.cluster, patience_s=0))
+            providers.Object(ClusterWorkers(lambda: self.cluster, print, patience_s=0))
         )
 
     def processes(self) -> list[str]:
