@@ -21,8 +21,8 @@ from img.domain.errors import (
     RemoteError,
     StateError,
 )
-from img.domain.graph.operations import CopyFiles, Exec, MakeDirectory
-from img.domain.graph.task import KeptMount, TaskInput, VertexAnswer, VertexTask
+from img.domain.graph.operations import Exec
+from img.domain.graph.task import KeptMount, TaskInput, TaskOperation, VertexAnswer, VertexTask
 from img.domain.oci import media_types
 from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.descriptor import Descriptor
@@ -67,7 +67,7 @@ class _Mount:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
     name: str
-    operation: CopyFiles | MakeDirectory | Exec
+    operation: TaskOperation
     inputs: tuple[_Input, ...]
     ignore_cache: bool
     platform: Platform | None

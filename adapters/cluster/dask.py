@@ -31,7 +31,7 @@ from img.application.ports.cluster import (
 from img.application.ports.executor import Cancellation
 from img.domain.cluster_worker import NATIVE, RUNS, STEP, native, runs
 from img.domain.dataclass import dataclass
-from img.domain.graph.operations import CopyFiles, Exec
+from img.domain.graph.operations import CopyFiles, Exec, FetchGit
 from img.domain.graph.task import VertexAnswer, VertexTask
 
 _POLL_S = 0.1
@@ -321,6 +321,8 @@ def _kind(task: VertexTask) -> str:
             return "run"
         case CopyFiles():
             return "copy"
+        case FetchGit():
+            return "checkout"
         case _:
             return "workdir"
 

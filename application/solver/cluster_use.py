@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import field, fields
+from dataclasses import field, fields, replace
 
 from img.application.layers.mount_records import MountRecords
 from img.application.layers.on_demand import Layers
@@ -16,7 +16,7 @@ from img.application.solver.steps.step import Step
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import StateError
-from img.domain.graph.operations import Exec
+from img.domain.graph.operations import Exec, FetchGit
 from img.domain.graph.task import KeptMount, TaskInput, TaskOperation, VertexTask
 from img.domain.graph.vertex import Vertex
 from img.domain.oci.chain import Layer
@@ -82,6 +82,15 @@ class ClusterUse:
             secret_guard=self.secret_guard,
             mounts=tuple(each for each in kept if each.layers),
             mount_limit=self.mount_limit if kept else 0,
+        )
+
+    def checkout(self, operation: FetchGit, commit: str, name: str) -> VertexTask:
+        """Return the checkout of a commit as a task."""
+        return VertexTask(
+            name=name,
+            operation=replace(operation, checksum=commit),
+            inputs=(),
+            store=str(self.shared.place),
         )
 
     def is_movable(self, step: Step) -> bool:

@@ -4,11 +4,11 @@ from datetime import datetime
 
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
-from img.domain.graph.operations import CopyFiles, Exec, MakeDirectory
+from img.domain.graph.operations import CopyFiles, Exec, FetchGit, MakeDirectory
 from img.domain.oci.chain import Layer
 from img.domain.platform import Platform
 
-TaskOperation = CopyFiles | MakeDirectory | Exec
+TaskOperation = CopyFiles | MakeDirectory | Exec | FetchGit
 """The operations that workers can do."""
 
 Contents = tuple[tuple[Digest, Digest], ...]

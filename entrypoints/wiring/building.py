@@ -37,6 +37,7 @@ with lazy_imports(__name__):
     from img.application.planning.resolve import ResolveBases
     from img.application.policy.guard import PolicyGuard
     from img.application.policy.signed_images import CheckSigned
+    from img.application.solver.cluster_checkouts import ClusterCheckouts
     from img.application.solver.contexts import Contexts
     from img.application.solver.lookup import FormerLayers, Lookup
     from img.application.solver.observer import Unobserved
@@ -48,7 +49,7 @@ with lazy_imports(__name__):
     from img.application.solver.steps.copy_files import CopyIntoLayer
     from img.application.solver.steps.execute import ExecuteProcess
     from img.application.solver.steps.fetch_git import FetchRepository, HostSecrets
-    from img.application.solver.steps.fetch_sources import FetchSources
+    from img.application.solver.steps.fetch_sources import CheckoutElsewhere, FetchSources
     from img.application.solver.steps.fetch_url import FetchFile
     from img.application.solver.steps.make import MakeSteps
     from img.application.solver.steps.make_directory import MakeDirectoryLayer
@@ -125,6 +126,15 @@ def _imported_mounts(imported: ImportedCaches) -> Callable[[str], Sequence[Layer
         return () if layer is None else (layer,)
 
     return layers
+
+
+def _checkouts(
+    workers: Callable[[], VertexWorkers], cluster: ClusterUse | None
+) -> CheckoutElsewhere | None:
+    """Return the checkouts by workers of a cluster, None without a cluster."""
+    if cluster is None:
+        return None
+    return ClusterCheckouts(workers=workers(), cluster=cluster)
 
 
 def _observer(setup: Setup, recorder: StepObserver) -> StepObserver:
@@ -308,21 +318,6 @@ class Building(Wiring):
             transfer=images.transfer,
             clock=system.clock,
         )
-        self.make_steps = providers.Factory(
-            MakeSteps,
-            pull=self.pull_layers,
-            fetch=providers.Factory(FetchSources, url=self.fetch_file, git=self.fetch_repository),
-            copy=self.copy,
-            make_directory=providers.Factory(
-                MakeDirectoryLayer,
-                archive=storage.archive,
-                blobs=storage.blobs,
-                trees=images.trees,
-                owners=self.owners,
-                clock=system.clock,
-            ),
-            execute=self.execute,
-        )
         self.workers: providers.Provider[VertexWorkers] = select(
             given.step_place,
             here=providers.Singleton(lazy(ThreadWorkers)),
@@ -341,6 +336,26 @@ class Building(Wiring):
                 images.layers,
                 self.mount_records.provider,
             ),
+        )
+        self.make_steps = providers.Factory(
+            MakeSteps,
+            pull=self.pull_layers,
+            fetch=providers.Factory(
+                FetchSources,
+                url=self.fetch_file,
+                git=self.fetch_repository,
+                elsewhere=providers.Callable(_checkouts, self.workers.provider, self.cluster_use),
+            ),
+            copy=self.copy,
+            make_directory=providers.Factory(
+                MakeDirectoryLayer,
+                archive=storage.archive,
+                blobs=storage.blobs,
+                trees=images.trees,
+                owners=self.owners,
+                clock=system.clock,
+            ),
+            execute=self.execute,
         )
         self.solver = providers.Factory(
             Solver,

@@ -159,9 +159,9 @@ class CopyStep(Step):
         return self._prepared().pack()
 
     def _definition_of_stage(self) -> Digest | None:
-        """Return the definition key of a copy from one stage or image, which reads no file."""
+        """Return the definition key of a copy from one stage, image or commit; it reads no file."""
         sources = self.sources
-        if self.operation.source_inputs or len(sources) != 1 or not isinstance(sources[0], Stack):
+        if len(sources) != 1 or not isinstance(sources[0], Stack):
             return None
         return definition_key(self.operation, (self.root.key, sources[0].key))
 

@@ -1,7 +1,7 @@
 """The files of a git commit, as a layer."""
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import field, replace
 from functools import partial
@@ -35,6 +35,9 @@ from img.domain.graph.operations import FetchGit
 from img.domain.oci.chain import Layer
 from img.domain.url import redact_credentials
 
+Checkout = Callable[[FetchGit, str], Layer | None]
+"""Returns a layer with the files of a commit, None if it has to be fetched here."""
+
 _AGENT = "default"
 _SECOND = 10**9
 
@@ -46,6 +49,10 @@ class CommitMismatch(GitError):
         super().__init__(f"expected checksum to match {expected}, got {actual}")
         self.expected = expected
         self.actual = actual
+
+
+def _nowhere(_operation: FetchGit, _commit: str) -> None:
+    """Leave the checkout to this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +78,13 @@ class FetchRepository:
     of_host: HostSecrets | None = None
     guard: SourceGuard = field(default_factory=NoGuard)
 
-    def __call__(self, operation: FetchGit, cancelled: Cancellation) -> Fetched:
+    def __call__(
+        self, operation: FetchGit, cancelled: Cancellation, elsewhere: Checkout = _nowhere
+    ) -> Fetched:
         """Return the files as a stack of one layer, with a key of the commit.
 
-        Raises GitError, GitUnavailable, ContextError, NotLocked, PolicyViolated.
+        ``elsewhere`` is asked for those of public repositories. Raises GitError, GitUnavailable,
+        ContextError, NotLocked, PolicyViolated.
         """
         operation = self.guard.checkout(operation, self.pins)
         with self._access(operation.remote) as access:
@@ -85,8 +95,11 @@ class FetchRepository:
             record = self.lookup(key)
             cached = record is not None
             if record is None:
-                with self.git.checkout(_wanted(operation, commit), access, cancelled) as found:
-                    layer = self._packed(operation, found)
+                layer = elsewhere(operation, commit.name) if _is_public(operation, access) else None
+                if layer is None:
+                    wanted = _wanted(operation, commit)
+                    with self.git.checkout(wanted, access, cancelled) as found:
+                        layer = self._packed(operation, found)
                 record = self._record(operation, commit, layer)
                 self.lookup.remember(record, key)
         from img.domain.attestations.material import checkout_material  # few builds fetch
@@ -148,6 +161,18 @@ class FetchRepository:
             created=self.clock.now(),
             description=f"checkout of {remote}#{commit.name[:12]}",
         )
+
+
+def _is_public(operation: FetchGit, access: GitAccess) -> bool:
+    """Return whether the repository is read without credentials, in the URL or beside it."""
+    url = _url_of(operation.remote)
+    given = access.authorization or access.agent
+    return (
+        url is not None
+        and url.scheme != "ssh"
+        and not given
+        and redact_credentials(operation.remote) == operation.remote
+    )
 
 
 def _authorization(secrets: SecretSource, host: str) -> str:

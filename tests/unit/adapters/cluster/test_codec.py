@@ -12,7 +12,14 @@ from img.application.ports.cluster import ClusterError, LayersMissing, OtherVers
 from img.domain.digest import Digest
 from img.domain.errors import BuildError, HostError, ImgError, RemoteError
 from img.domain.filesystem.file_name import FileName
-from img.domain.graph.operations import CopyFiles, Exec, ExecMount, InlineFile, MakeDirectory
+from img.domain.graph.operations import (
+    CopyFiles,
+    Exec,
+    ExecMount,
+    FetchGit,
+    InlineFile,
+    MakeDirectory,
+)
 from img.domain.graph.task import KeptMount, TaskOperation, VertexAnswer
 from img.domain.platform import Platform
 from img.domain.process import Network, Ulimit, Volume
@@ -21,6 +28,7 @@ from img.testing.vertex_workers import NOON, a_layer, a_task
 MOUNTS = (KeptMount(name="\udcff\0None:0:0:", layers=(a_layer("a"), a_layer("b"))),)
 OPERATIONS: list[TaskOperation] = [
     MakeDirectory(path="/a", owner="me", epoch=5),
+    FetchGit(remote="https://host/r.git", ref="main", subdir="a", checksum="1" * 40),
     CopyFiles(
         sources=("a\udcff",),
         destination="/b/",

@@ -1,6 +1,6 @@
 """Builds with steps on other machines, all in memory: what each machine does and fetches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -47,9 +47,11 @@ class Stores(SharedBlobStores):
 class Machines:
     """A client and workers with states of their own, one registry, and one shared store."""
 
-    def __init__(self, *names: str, secrets: bool = False) -> None:
+    def __init__(
+        self, *names: str, secrets: bool = False, of_client: Mapping[str, bytes] | None = None
+    ) -> None:
         self.store = MemorySharedBlobs()
-        self.client = self._machine(InMemoryApp(secrets={"s": SECRET}))
+        self.client = self._machine(InMemoryApp(secrets={"s": SECRET, **(of_client or {})}))
         self.client.publish("compiler", {"bin/cc": b"cc"})
         self.client.publish("runtime", {"etc/passwd": PASSWD})
         self.workers = {name: self._machine(InMemoryApp()) for name in names}
