@@ -60,8 +60,8 @@ class Explain:
             return Explanation(step=step, reasons=(f"the files of volume {volume} may change",))
         if facts.ignore_cache:
             return Explanation(step=step, reasons=("--no-cache",))
-        if same := self.earlier.same(facts):
-            return self._lost(step, facts, same)
+        if (past := self._best(self.earlier.same(facts))) is not None:
+            return self._lost(step, facts, past)
         nearest = self.earlier.nearest(step, facts)
         if nearest is None:
             return Explanation(step=step, reasons=("no earlier build has this step",))
@@ -86,11 +86,20 @@ class Explain:
                 yield Explanation(step=step, reasons=reasons, earlier=past.record.id)
             return
 
-    def _lost(self, step: StepRecord, facts: StepFacts, same: Sequence[PastStep]) -> Explanation:
-        """Return why the result of an equal step was not found."""
-        found = [past for past in same if past.step.outcome in _FOUND]
-        near = [past for past in found if past.record.namespace == self.record.namespace]
-        past = (*near, *found, *same)[0]
+    def _best(self, same: Iterator[PastStep]) -> PastStep | None:
+        """Return the latest equal step with a result for this executor, with any, or without."""
+        latest: PastStep | None = None
+        found: PastStep | None = None
+        for past in same:
+            latest = latest or past
+            if past.step.outcome in _FOUND:
+                found = found or past
+                if past.record.namespace == self.record.namespace:
+                    return past
+        return found or latest
+
+    def _lost(self, step: StepRecord, facts: StepFacts, past: PastStep) -> Explanation:
+        """Return why the result of the equal step ``past`` was not found."""
         if past.step.outcome not in _FOUND:
             reasons = [f"it {_ENDS[past.step.outcome]} in build {past.record.id}"]
         elif past.record.namespace != self.record.namespace:

@@ -1,6 +1,6 @@
 """Steps of earlier builds, found by what they have in common with a step."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from img.domain.dataclass import dataclass
 from img.domain.history.facts import StepFacts
@@ -19,34 +19,41 @@ class PastStep:
 class PastSteps:
     """The steps of earlier builds, the latest build first.
 
-    They are sorted once: a build may have a thousand steps, and thirty builds before it.
+    They are sorted once: a build may have a thousand steps, and thirty builds before it. A build is
+    taken from ``records`` when those after it do not answer a question.
     """
 
     def __init__(self, records: Iterable[BuildRecord]) -> None:
-        self._builds = [_PastBuild(record) for record in records]
+        self._more = iter(records)
+        self._known: list[_PastBuild] = []
 
     def __iter__(self) -> Iterator[PastStep]:
-        for build in self._builds:
+        for build in self._builds():
             yield from build.steps
 
-    def same(self, facts: StepFacts) -> Sequence[PastStep]:
-        """Return the steps with the definition key of ``facts``."""
+    def same(self, facts: StepFacts) -> Iterator[PastStep]:
+        """Yield the steps with the definition key of ``facts``."""
         if not facts.key:
-            return [past for past in self if _is_equal(past.facts, facts)]
-        return [
-            past
-            for build in self._builds
-            for past in (*build.by_key.get(facts.key, ()), *build.by_key.get("", ()))
-            if past.facts.key or _is_equal(past.facts, facts)
-        ]
+            yield from (past for past in self if _is_equal(past.facts, facts))
+            return
+        for build in self._builds():
+            for past in (*build.by_key.get(facts.key, ()), *build.by_key.get("", ())):
+                if past.facts.key or _is_equal(past.facts, facts):
+                    yield past
 
     def nearest(self, step: StepRecord, facts: StepFacts) -> PastStep | None:
         """Return the step of the latest build that has its text, or another one in its place."""
         text, place = _text_of(step, facts), _place_of(step, facts)
-        for build in self._builds:
+        for build in self._builds():
             if (past := build.by_text.get(text) or build.by_place.get(place)) is not None:
                 return past
         return None
+
+    def _builds(self) -> "Iterator[_PastBuild]":
+        yield from self._known
+        for record in self._more:
+            self._known.append(build := _PastBuild(record))
+            yield build
 
 
 class _PastBuild:
