@@ -1,4 +1,4 @@
-"""Spans sent to a collector (OTLP), by OpenTelemetry's own packages.
+"""Spans sent to a collector by OpenTelemetry's own packages, which is the extra ``otel``.
 
 They read the OTEL_* variables of their specification: endpoints, headers, certificates, timeouts,
 compression, samplers, limits, attributes of the resource. TRACEPARENT and TRACESTATE name the span
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from img.adapters.progress_sink.otlp import BATCH, PROTOCOL, REFUSED, TIMEOUT_S
 from img.adapters.progress_sink.spans import Span
 
 if TYPE_CHECKING:
@@ -17,11 +18,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
 
-_BATCH = 512  # spans in a request, as the SDK's own batches
 _TIMEOUTS = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
-_TIMEOUT_S = 3.0  # without these: the user waits for it
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-_HTTP = "http/protobuf"
 
 
 def prepare() -> None:
@@ -56,9 +54,9 @@ def _send(
 
     ended = [*_made(provider, spans, environment)]
     try:
-        for at in range(0, len(ended), _BATCH):
-            if exporter.export(ended[at : at + _BATCH]) is not SpanExportResult.SUCCESS:
-                raise OSError("the collector of OTEL_EXPORTER_OTLP_ENDPOINT did not take them")
+        for at in range(0, len(ended), BATCH):
+            if exporter.export(ended[at : at + BATCH]) is not SpanExportResult.SUCCESS:
+                raise OSError(REFUSED)
     finally:
         exporter.shutdown()
 
@@ -69,11 +67,13 @@ def _exporter(environment: Mapping[str, str]) -> "SpanExporter":
     named = environment.get("OTEL_TRACES_EXPORTER") or "otlp"
     if named != "otlp":
         raise ValueError(f"OTEL_TRACES_EXPORTER={named} is not supported: set it to otlp or none")
-    protocol = next((environment[name] for name in _PROTOCOLS if environment.get(name)), _HTTP)
-    if protocol != _HTTP:
-        raise ValueError(f"the protocol {protocol} is not supported: set {_PROTOCOLS[1]}={_HTTP}")
+    protocol = next((environment[name] for name in _PROTOCOLS if environment.get(name)), PROTOCOL)
+    if protocol != PROTOCOL:
+        raise ValueError(
+            f"the protocol {protocol} is not supported: set {_PROTOCOLS[1]}={PROTOCOL}"
+        )
     has_timeout = any(environment.get(name) for name in _TIMEOUTS)
-    return OTLPSpanExporter(timeout=None if has_timeout else _TIMEOUT_S)
+    return OTLPSpanExporter(timeout=None if has_timeout else TIMEOUT_S)
 
 
 def _provider(environment: Mapping[str, str]) -> "TracerProvider":

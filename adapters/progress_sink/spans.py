@@ -1,8 +1,8 @@
 """Progress as spans of OpenTelemetry.
 
-The events are kept as values. The packages of the extra ``otel`` are imported in a thread while the
-first step runs, and spans are made and sent when the command ends: until then a build pays for a
-few dictionaries (ADR 59).
+The events are kept as values. What sends them is imported in a thread while the first step runs,
+and spans are made and sent when the command ends: until then a build pays for a few dictionaries
+(ADR 59).
 """
 
 import threading
@@ -69,7 +69,7 @@ class SpanProgress(ProgressSink):
         environment: Mapping[str, str],
         *,
         export: Export,
-        prepare: Callable[[], None] = lambda: None,
+        prepare: Callable[[Mapping[str, str]], None] = lambda _: None,
         now: Callable[[], int] = time.time_ns,
     ) -> None:
         self._environment = environment
@@ -183,5 +183,7 @@ class SpanProgress(ProgressSink):
 
     def _prepare_once(self) -> None:
         if self._preparation is None:
-            self._preparation = threading.Thread(target=self._prepare, name="traces", daemon=True)
+            self._preparation = threading.Thread(
+                target=self._prepare, args=[self._environment], name="traces", daemon=True
+            )
             self._preparation.start()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from img.adapters.progress_sink import otlp
+from img.adapters.progress_sink import otlp, otlp_packages
 from img.adapters.progress_sink.spans import Span, SpanProgress
 from img.application.solver.target_progress import TargetProgress
 from img.domain.progress import (
@@ -23,6 +23,8 @@ from img.domain.progress import (
 from tests.support.servers.collector import Collector, collecting
 
 PARENT = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
+PACKAGES = {"OTEL_TRACES_SAMPLER": "parentbased_always_on"}  # their default, which only they know
+both = pytest.mark.parametrize("more", [{}, PACKAGES], ids=["usual", "packages"])
 
 
 @pytest.fixture
@@ -61,14 +63,16 @@ def tell(environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Non
     sink.close()
 
 
+@both
 def test_a_collector_receives_one_tree(
-    collector: Collector, monkeypatch: pytest.MonkeyPatch
+    more: dict[str, str], collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = {
+        **more,
         **collector.variables,
         "TRACEPARENT": PARENT,
         "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20x",
-        "OTEL_RESOURCE_ATTRIBUTES": "ci.job=7",
+        "OTEL_RESOURCE_ATTRIBUTES": "ci.job=7,service.name=ours, a=b%20c",
     }
     tell(given, monkeypatch)
 
@@ -86,15 +90,17 @@ def test_a_collector_receives_one_tree(
     assert {span.trace_id.hex() for span in collector.spans} == {PARENT[3:35]}
     assert collector.named("img bake").parent_span_id.hex() == PARENT[36:52]
     (resource,) = collector.resources
-    assert resource["service.name"] == "img"
-    assert resource["ci.job"] == "7"
+    assert resource["service.name"] == "ours"
+    assert resource["service.version"]
+    assert (resource["ci.job"], resource["a"]) == ("7", "b c")
     assert collector.headers[0]["authorization"] == "Bearer x"
 
 
+@both
 def test_spans_have_times_states_and_links(
-    collector: Collector, monkeypatch: pytest.MonkeyPatch
+    more: dict[str, str], collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell(collector.variables, monkeypatch)
+    tell({**collector.variables, **more}, monkeypatch)
 
     def seconds(name: str) -> tuple[float, float]:
         span = collector.named(name)
@@ -117,6 +123,89 @@ def test_spans_have_times_states_and_links(
     assert source.status.code == 0
     cached = {a.key: a.value for a in collector.named("[internal] load metadata").attributes}
     assert cached["img.cached"].bool_value
+    assert {span.kind for span in collector.spans} == {1}
+    sizes = {a.key: a.value.int_value for a in collector.named("sha256:aa").attributes}
+    assert sizes == {"img.bytes": 9, "img.bytes.total": 9}
+
+
+def test_spans_without_the_packages_are_theirs(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sent(more: dict[str, str]) -> list[object]:
+        collector.spans.clear()
+        tell({**collector.variables, "TRACEPARENT": PARENT, **more}, monkeypatch)
+        for span in collector.spans:
+            span.span_id = span.parent_span_id = b""
+            if not span.status.code:
+                span.ClearField("status")  # an empty one means the same
+            span.flags &= ~1  # the caller's, which some versions of the packages leave out
+            for link in span.links:
+                link.span_id = b""
+                link.flags &= ~1
+        return [*collector.spans]
+
+    assert sent({}) == sent(PACKAGES) != []
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_usual"),
+    [
+        ({"OTEL_SERVICE_NAME": "x", "OTEL_METRICS_EXPORTER": "none"}, True),
+        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "10", "TRACESTATE": ""}, True),
+        ({"TRACESTATE": "a=b"}, False),
+        ({"HTTP_PROXY": "http://proxy"}, False),
+        ({"OTEL_EXPORTER_OTLP_CERTIFICATE": "ca.pem"}, False),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://collector/v1/traces"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://user:word@collector"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:port"}, False),
+        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "0"}, False),
+        ({"OTEL_EXPORTER_OTLP_HEADERS": "a=1, b"}, False),
+        ({"OTEL_EXPORTER_OTLP_HEADERS": "a=1%0d%0ab: 2"}, False),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "a=%C3%A9"}, False),
+        ({"OTEL_SPAN_EVENT_COUNT_LIMIT": "1"}, False),
+    ],
+)
+def test_only_usual_variables_do_without_the_packages(
+    variables: dict[str, str], is_usual: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[str] = []
+    monkeypatch.setattr(otlp_packages, "prepare", lambda: called.append("packages"))
+    otlp.prepare({"OTEL_TRACES_EXPORTER": "otlp", **variables})
+    assert bool(called) is not is_usual
+
+
+@both
+@pytest.mark.parametrize(
+    ("traceparent", "count"),
+    [(PARENT[:-1] + "0", 0), ("00-" + "0" * 32 + PARENT[35:], 9), ("x", 9)],
+    ids=["not sampled", "without a trace", "no such thing"],
+)
+def test_the_caller_decides_if_spans_are_sent(
+    traceparent: str,
+    count: int,
+    more: dict[str, str],
+    collector: Collector,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tell({**collector.variables, "TRACEPARENT": traceparent, **more}, monkeypatch)
+
+    assert len(collector.spans) == count
+    assert len({span.trace_id for span in collector.spans}) == min(count, 1)
+
+
+@both
+def test_many_spans_are_several_requests(
+    more: dict[str, str], collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {**collector.variables, **more}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    root = Span("img", 1, 2)
+    otlp.export([root, *(Span(f"{n}", 1, 2, parent=root) for n in range(600))], environment)
+
+    assert len(collector.headers) == 2
+    assert len({span.span_id for span in collector.spans}) == 601
+    assert {span.parent_span_id for span in collector.spans[1:]} == {collector.spans[0].span_id}
 
 
 @pytest.mark.parametrize(
@@ -124,7 +213,8 @@ def test_spans_have_times_states_and_links(
     [
         ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "protocol grpc is not supported"),
         ({"OTEL_TRACES_EXPORTER": "zipkin"}, "zipkin is not supported"),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, "did not take them"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, "did not take them: [Errno 111]"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", **PACKAGES}, "did not take them"),
     ],
 )
 def test_a_build_does_not_fail_because_nobody_listens(
@@ -144,6 +234,18 @@ def test_a_build_does_not_fail_because_nobody_listens(
     assert not collector.spans
 
 
+@both
+def test_a_collector_may_refuse(
+    more: dict[str, str],
+    collector: Collector,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    collector.status = 400
+    tell({**collector.variables, **more}, monkeypatch)
+    assert "did not take them" in capfd.readouterr().out
+
+
 def test_nothing_is_sent_if_the_sampler_takes_nothing(
     collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,9 +258,9 @@ def test_the_extra_is_named_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) 
         if module.startswith("opentelemetry.exporter"):
             monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter", None)
-    otlp.prepare()
+    otlp.prepare(PACKAGES)
     with pytest.raises(ImportError, match=r"pip install 'img-builder\[otel\]'"):
-        otlp.export([Span("img", 1, 2)], {})
+        otlp.export([Span("img", 1, 2)], PACKAGES)
 
 
 def test_events_alone_import_nothing_of_the_extra() -> None:
@@ -171,6 +273,6 @@ def test_events_alone_import_nothing_of_the_extra() -> None:
 
 
 def test_a_variable_that_the_packages_refuse_does_not_end_the_thread_in_a_traceback() -> None:
-    program = "from img.adapters.progress_sink import otlp\notlp.prepare()\n"
+    program = "import os\nfrom img.adapters.progress_sink import otlp\notlp.prepare(os.environ)\n"
     variables = {**os.environ, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "x"}
     subprocess.run([sys.executable, "-c", program], check=True, env=variables)
