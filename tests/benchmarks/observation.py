@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""The cost of records of builds (docs/history.md), and of traces (docs/ci.md), for builds.
+"""The cost of records of builds, --explain, traces, --provenance and --sbom for builds.
 
-    tests/benchmarks/observation.py [--rounds N] [--directory DIR]
+    tests/benchmarks/observation.py [--rounds N] [--directory DIR] [--only WORKS] [--ways WAYS]
 
-Measured are processor time and time of three builds: 20 RUNs that do nothing, a COPY of which one
-file of 10,000 has changed, and a build that finds 26 of 30 steps. Builds with records, with traces
-and with neither follow each other in changing order, because a machine is not equally fast all the
-time. Traces go to a collector on loopback. Printed are medians, and the medians of the differences
-between a build and the one with neither in the same round.
+Measured are processor time and time of builds: 20 RUNs that do nothing, a COPY of all and of one
+changed of 10,000 files, a build that finds 26 of 30 steps, and the first build on a base of 82,000
+files, with an empty state. Builds with each of these and with none follow each other in changing
+order, because a machine is not equally fast all the time. Traces go to a collector on loopback.
+Printed are medians, and the medians of the differences between a build and the one with none in the
+same round.
 """
 
 import argparse
@@ -18,8 +19,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
@@ -29,9 +30,59 @@ from tests.benchmarks.builders import Cost, ImgBuilder  # noqa: E402
 from tests.support.servers.collector import collecting  # noqa: E402
 from tests.support.servers.registry_server import RegistryServer  # noqa: E402
 
-_OFF = {"IMG_HISTORY": "0"}
 _SIZES = replace(inputs.Sizes(), files=10_000, tree_bytes=58_000_000)
 _UNMEASURED = 2  # first rounds, which fill caches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """What a build does beside the building."""
+
+    environment: Mapping[str, str] = field(default_factory=lambda: {"IMG_HISTORY": "0"})
+    options: Sequence[str] = ()
+
+
+_WAYS = {
+    "records": _Way(environment={}),
+    "explain": _Way(environment={}, options=["--explain"]),
+    "traces": _Way(),  # with the variables of a collector
+    "provenance": _Way(options=["--provenance=true"]),
+    "sbom": _Way(options=["--sbom=true"]),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """A build: ``write`` makes its context, with a base in the registry, and ``change`` another."""
+
+    write: Callable[[Path, str], object]
+    change: Callable[[Path], object] = str
+    cache: bool = False
+    first: bool = False  # nothing is there yet
+
+
+def _change_last_copy(context: Path) -> None:
+    (context / "file26").write_text(f"{time.time_ns()}\n")
+
+
+_WORKS = {
+    "20 RUN": _Work(write=lambda to, at: inputs.write_runs(to, inputs.push_small_base(at), 20)),
+    "10,000 files": _Work(write=lambda to, _: inputs.write_tree_copy(to, _SIZES)),
+    "one of 10,000 files": _Work(
+        write=lambda to, _: inputs.write_tree_copy(to, _SIZES),
+        change=inputs.change_one_file,
+        cache=True,
+    ),
+    "26 of 30 steps cached": _Work(
+        write=lambda to, at: inputs.write_steps(to, inputs.push_small_base(at), 30),
+        change=_change_last_copy,
+        cache=True,
+    ),
+    "first RUN": _Work(
+        write=lambda to, at: inputs.write_first_run(to, inputs.push_big_base(at, inputs.Sizes())),
+        first=True,
+    ),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,57 +92,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options.add_argument("--rounds", type=int, default=20, help="times that each build is done")
     options.add_argument("--directory", default="/dev/shm", help="where all of it happens")
+    options.add_argument("--only", default=";".join(_WORKS), help="builds, with ; between")
+    options.add_argument("--ways", default=",".join(_WAYS), help="what is measured")
     given = options.parse_args(arguments)
     work = Path(tempfile.mkdtemp(prefix="img-observation-", dir=given.directory))
     try:
         with RegistryServer() as registry, collecting() as collector:
-            ways = {
-                "neither": _OFF,
-                "records": {},
-                "traces": {**_OFF, **collector.variables},
-            }
-            for name, change, cache in _works(work, registry.address):
-                _print(name, _measured(work / name, change, cache, ways, given.rounds))
-            assert collector.spans
+            ways = {"none": _Way(), **{name: _WAYS[name] for name in given.ways.split(",")}}
+            if traces := ways.get("traces"):
+                variables = {**traces.environment, **collector.variables}
+                ways["traces"] = replace(traces, environment=variables)
+            for name in given.only.split(";"):
+                context = work / name
+                _WORKS[name].write(context, registry.address)
+                _print(name, _measured(context, _WORKS[name], ways, given.rounds))
+            assert collector.spans or "traces" not in ways
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return 0
 
 
-def _works(work: Path, registry: str) -> Iterator[tuple[str, Callable[[Path], object], bool]]:
-    """Yield the names of contexts, which are written, what changes them, and if caches are used."""
-    base = inputs.push_small_base(registry)
-    inputs.write_runs(work / "20 RUN", base, 20)
-    yield "20 RUN", str, False
-    inputs.write_tree_copy(work / "one of 10,000 files", _SIZES)
-    yield "one of 10,000 files", inputs.change_one_file, True
-    inputs.write_steps(work / "26 of 30 steps cached", base, 30)
-    yield "26 of 30 steps cached", _change_last_copy, True
-
-
-def _change_last_copy(context: Path) -> None:
-    (context / "file26").write_text(f"{time.time_ns()}\n")
-
-
 def _measured(
-    context: Path,
-    change: Callable[[Path], object],
-    cache: bool,
-    ways: dict[str, dict[str, str]],
-    rounds: int,
+    context: Path, work: _Work, ways: Mapping[str, _Way], rounds: int
 ) -> dict[str, list[Cost]]:
     """Return the costs of each round, by the way."""
     user = pwd.getpwuid(os.geteuid())
     builders = {
-        way: ImgBuilder(context.parent, user, environment=environment)
-        for way, environment in ways.items()
+        name: ImgBuilder(context.parent, user, options=way.options, environment=way.environment)
+        for name, way in ways.items()
     }
     found: dict[str, list[Cost]] = {way: [] for way in ways}
     for number in range(rounds + _UNMEASURED):
         order = [*ways]
         for way in order[number % len(order) :] + order[: number % len(order)]:
-            change(context)
-            cost = builders[way].build(context, cache=cache)
+            if work.first:
+                builders[way].forget()
+            work.change(context)
+            cost = builders[way].build(context, cache=work.cache)
             if number >= _UNMEASURED:
                 found[way].append(cost)
     next(iter(builders.values())).forget()
@@ -99,11 +136,11 @@ def _measured(
 
 
 def _print(name: str, found: dict[str, list[Cost]]) -> None:
-    without = found["neither"]
+    without = found["none"]
     for way, costs in found.items():
         processor = _difference([_cpu(cost) for cost in costs], [_cpu(cost) for cost in without])
         clock = _difference([cost.seconds for cost in costs], [cost.seconds for cost in without])
-        sys.stdout.write(f"{name:<24}{way:<10}processor {processor}   clock {clock}\n")
+        sys.stdout.write(f"{name:<24}{way:<12}processor {processor}   clock {clock}\n")
         sys.stdout.flush()
 
 
