@@ -112,6 +112,14 @@ class ClusterUse:
             getattr(operation, name) for name in _OF_CLIENT
         )
 
+    def keeps_agent(self, step: Step) -> bool:
+        """Return whether a step stays here for an SSH agent alone, as its secrets may leave."""
+        return (
+            self.secrets
+            and isinstance(step, ExecStep)
+            and any(mount.type == "ssh" for mount in step.operation.mounts)
+        )
+
     def note_kept(self, operation: Exec, mounts: Iterable[KeptMount]) -> None:
         """Record where the files of the cache mounts of a RUN are."""
         names = shared_names(operation)

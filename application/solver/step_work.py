@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from img.application.solver.cluster_use import ClusterUse
 
 _STDERR = 2
+_AGENT_STAYS = b"this step runs on this machine: SSH agents are not forwarded to workers\n"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class StepWork(VertexWork):
 
     def here(self) -> VertexAnswer:
         self.on_start(self.progress, "")
+        if self.cluster is not None and self.cluster.keeps_agent(self.step):
+            self.output(_STDERR, _AGENT_STAYS)
         return VertexAnswer(layer=self.step.run(self.progress))
 
     def task(self) -> VertexTask | None:

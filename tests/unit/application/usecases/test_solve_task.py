@@ -26,7 +26,7 @@ from img.domain.graph.operations import Exec, ExecMount
 from img.domain.graph.task import VertexAnswer, VertexTask
 from img.domain.options.cluster_store import DirectoryStore
 from img.domain.process import BindMount, Volume
-from img.domain.progress import VertexStarted
+from img.domain.progress import VertexOutput, VertexStarted
 from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, a_request, image_of
 from tests.unit.application.test_build_image import DOCKERFILE, FILES, PASSWD
 
@@ -260,13 +260,17 @@ def test_steps_with_secrets_stay_here_unless_they_may_leave() -> None:
         assert len(machines.processes()) == leave
 
 
-def test_an_agent_stays_here() -> None:
-    machines = Machines("a", secrets=True)
+@pytest.mark.parametrize("leave", [False, True])
+def test_an_agent_stays_here_and_progress_says_so_if_secrets_leave(leave: bool) -> None:
+    machines = Machines("a", secrets=leave)
     machines.client.commands["pandoc"] = machines.workers["a"].commands["pandoc"]
 
     machines.client.build("FROM runtime\nRUN --mount=type=ssh pandoc\n", {})
 
     assert machines.processes() == []
+    events = machines.client.progress.events
+    said = b"".join(each.data for each in events if isinstance(each, VertexOutput))
+    assert (b"SSH agents are not forwarded" in said) == leave
 
 
 def test_a_step_with_files_of_this_machine_stays_here() -> None:
