@@ -13,7 +13,8 @@ from img.adapters.blob_store.checked_file import checked_file
 from img.adapters.blob_store.incoming import incoming_file, remove_parts
 from img.adapters.blob_store.trash import Trash
 from img.adapters.linux.buffers import CHUNK
-from img.adapters.storage.atomic_file import NewFile, raise_state_error
+from img.adapters.linux.regular_files import open_regular
+from img.adapters.storage.atomic_file import NewFile, raise_state_error, sync_directory
 from img.adapters.storage.own_files import PRIVATE_MODE
 from img.application.ports.blob_store import (
     BlobFacts,
@@ -26,6 +27,8 @@ from img.application.ports.blob_store import (
     Waiting,
 )
 from img.domain.digest import Digest, InvalidDigest
+
+_HELD = 1 << 16  # bytes of a new blob that are held in memory before a file is created
 
 
 class FileBlobStore(BlobStore, BlobTrash):
@@ -147,7 +150,11 @@ class FileBlobStore(BlobStore, BlobTrash):
 
 
 class FileBlobWriter(BlobWriter):
-    """A new blob, hashed while it is written."""
+    """A new blob, hashed while it is written.
+
+    A small one gets a file only if the store does not have its bytes: steps that change nothing
+    have the same layer, and builds of the same content the same config and manifest.
+    """
 
     def __init__(
         self,
@@ -160,17 +167,28 @@ class FileBlobWriter(BlobWriter):
         self._blobs = blobs
         self._temp_dir = temp_dir
         self._announce = announce
-        self._file = self._new_file("sha256")
+        self._held = bytearray()  # the content until there is a file
+        self._file: NewFile | None = None
         self._hash = hashlib.sha256()
 
     def _new_file(self, algorithm: str) -> NewFile:
         directory = str(self._blobs / algorithm)
         return NewFile(directory, str(self._temp_dir), directory_mode=self._directory_mode)
 
+    def _own_file(self) -> NewFile:
+        """Return the file with all content so far."""
+        if self._file is None:
+            self._file = self._new_file("sha256")
+            self._file.write(self._held)
+        return self._file
+
     def write(self, data: bytes | memoryview) -> int:
-        written = self._file.write(data)
         self._hash.update(data)
-        return written
+        size = memoryview(data).nbytes
+        if self._file is None and len(self._held) + size <= _HELD:
+            self._held += data
+            return size
+        return self._own_file().write(data)
 
     def commit(self, expected: Digest | None = None) -> Digest:
         try:
@@ -181,13 +199,34 @@ class FileBlobWriter(BlobWriter):
                 raise BlobMismatch(expected, digest)
             if self._announce:
                 self._announce(digest)
-            self._file.replace(digest.encoded)
+            if not self._is_stored(digest):
+                self._own_file().replace(digest.encoded)
             return digest
         finally:
             self.abort()
 
     def abort(self) -> None:
-        self._file.discard()
+        if self._file is not None:
+            self._file.discard()
+
+    def _is_stored(self, digest: Digest) -> bool:
+        """Return whether the store has the same bytes, durably; then their age begins anew."""
+        if self._file is not None:
+            return False
+        directory = self._blobs / digest.algorithm
+        try:
+            descriptor = open_regular(str(directory / digest.encoded))
+            try:
+                if os.pread(descriptor, len(self._held) + 1, 0) != self._held:
+                    return False
+                os.fdatasync(descriptor)  # another tool may have written it
+                os.utime(descriptor)
+            finally:
+                os.close(descriptor)
+            sync_directory(str(directory))
+        except OSError:  # there is none, or it is not ours
+            return False
+        return True
 
     def _commit_other(self, expected: Digest) -> Digest:
         """Store the blob under a digest of another algorithm, which a manifest uses."""
@@ -195,7 +234,7 @@ class FileBlobWriter(BlobWriter):
         try:
             actual_hash = expected.new_hash()
             offset = 0
-            while chunk := os.pread(self._file.descriptor, CHUNK, offset):
+            while chunk := os.pread(self._own_file().descriptor, CHUNK, offset):
                 offset += file.write(chunk)
                 actual_hash.update(chunk)
             actual = Digest(expected.algorithm, actual_hash.hexdigest())

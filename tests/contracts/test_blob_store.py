@@ -32,6 +32,8 @@ class NamedFilesBlobStore(FileBlobStore):
     """The file store as it works where O_TMPFILE does not."""
 
 
+MUCH = bytes(1 << 17)
+"""Too much for a writer to hold it in memory."""
 Make = Callable[[Path], BlobStore]
 ON_DISK: list[Make] = [FileBlobStore, OciLayoutBlobStore, NamedFilesBlobStore]
 
@@ -110,6 +112,32 @@ def test_committing_the_right_bytes_heals_a_damaged_blob(
     assert read(disk_store, digest) == b"content"
 
 
+@pytest.mark.parametrize("content", [b"", b"content"])
+def test_a_small_blob_that_is_stored_is_not_written_again_and_counts_as_new(
+    disk_store: FileBlobStore, tmp_path: Path, content: bytes
+) -> None:
+    digest = add(disk_store, content)
+    (file,) = tmp_path.rglob(digest.encoded)
+    former = file.stat().st_ino
+    os.utime(file, (0, 0))
+
+    add(disk_store, content, digest)
+
+    assert file.stat().st_ino == former
+    assert file.stat().st_mtime > 0
+
+
+def test_a_large_blob_that_is_stored_is_written_again(
+    disk_store: FileBlobStore, tmp_path: Path
+) -> None:
+    digest = add(disk_store, MUCH)
+    damage(tmp_path, digest, MUCH[1:])
+
+    add(disk_store, MUCH, digest)
+
+    assert read(disk_store, digest) == MUCH
+
+
 def write_many(root: Path) -> None:
     store = FileBlobStore(root)
     for i in range(100):
@@ -160,7 +188,7 @@ def test_without_nameless_files_what_a_killed_writer_left_is_swept_a_day_later(
     monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY)
     store = FileBlobStore(tmp_path)
     abandoned = store.writer()
-    abandoned.write(b"half a bl")
+    abandoned.write(MUCH)
     (left,) = (tmp_path / "tmp").iterdir()
     assert list(store.digests()) == []
 
@@ -187,7 +215,7 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     writer = store.writer()
     assert isinstance(writer, FileBlobWriter)
     with Path("/dev/full").open("wb", buffering=0) as full:
-        os.dup2(full.fileno(), writer._file.descriptor)  # a full disk is hard to come by
+        os.dup2(full.fileno(), writer._own_file().descriptor)  # a full disk is hard to come by
 
     with pytest.raises(StoreFull, match="no space left") as refused:
         writer.write(b"content")
@@ -201,7 +229,7 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
 def test_a_state_of_somebody_else_is_told_as_such(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StateError, match="cannot be written"):
-        FileBlobStore(tmp_path).writer()
+        add(FileBlobStore(tmp_path), b"content")
     tmp_path.chmod(0o700)
 
 
@@ -209,7 +237,7 @@ def test_a_state_that_cannot_be_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "state").touch()
 
     with pytest.raises(StateError, match="state"):
-        FileBlobStore(tmp_path / "state").writer()
+        add(FileBlobStore(tmp_path / "state"), b"content")
 
 
 def test_the_first_blob_makes_an_oci_layout_and_later_ones_leave_it_alone(tmp_path: Path) -> None:
