@@ -102,9 +102,36 @@ def remove_tree(path: str) -> None:
 def _empty(descriptor: int, path: str) -> None:
     """Delete the content of the open directory, which was at ``path`` and may have moved."""
     by_descriptor = f"/proc/self/fd/{descriptor}"
-    for directory in _flattened(by_descriptor if os.path.isdir(by_descriptor) else path):
+    top = by_descriptor if os.path.isdir(by_descriptor) else path
+    pending = [(top, False)]
+    while pending:
+        directory, is_empty = pending.pop()
         with contextlib.suppress(FileNotFoundError):
-            os.rmdir(directory)
+            if not is_empty:
+                pending.append((directory, True))  # once the directories in it are gone
+                for each in _only_directories(directory, top):
+                    pending.append((each, False))
+            elif directory != top:
+                os.rmdir(directory)
+
+
+def _only_directories(directory: str, top: str) -> Iterator[str]:
+    """Delete the other files in ``directory``, and yield the paths of the directories in it.
+
+    A step may nest them deeper than PATH_MAX: from a long path they are moved up to ``top``.
+    """
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.path)
+                continue
+            if os.geteuid():  # root may enter any directory
+                os.chmod(entry.path, 0o700)
+            place = entry.path
+            if len(place) > _LONG:
+                place = f"{top}/.img-{os.urandom(8).hex()}"
+                os.rename(entry.path, place)
+            yield place
 
 
 def publish(source: str, target: str) -> bool:
@@ -116,30 +143,6 @@ def publish(source: str, target: str) -> bool:
             raise
         return False
     return True
-
-
-def _flattened(path: str) -> Iterator[str]:
-    # Directories are moved up before they are emptied: a step may nest them deeper than PATH_MAX.
-    prefix = f"{path}/.img-{os.urandom(8).hex()}."
-    trash = [path]
-    moved = 0
-    while trash:
-        directory = trash.pop()
-        with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
-            for entry in entries:
-                if not entry.is_dir(follow_symlinks=False):
-                    os.unlink(entry.path)
-                    continue
-                if os.geteuid():  # root may enter any directory
-                    os.chmod(entry.path, 0o700)
-                if directory != path:
-                    moved += 1
-                    os.rename(entry.path, f"{prefix}{moved}")
-                    trash.append(f"{prefix}{moved}")
-                else:
-                    trash.append(entry.path)
-        if directory != path:
-            yield directory
 
 
 def bytes_below(path: str) -> int:
