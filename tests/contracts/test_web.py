@@ -173,5 +173,5 @@ def test_a_server_that_does_not_answer_can_be_left_at_once() -> None:
             RequestsWebFetcher().get(WebRequest(url=f"http://{server.address}/x"), cancelled),
         ):
             pass
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15  # the server answers after 20 s
         answered.set()

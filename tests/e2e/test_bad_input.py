@@ -130,8 +130,7 @@ def test_a_registry_that_is_down(img: Img, write_context: WriteContext) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{closed.getsockname()[1]}"
-
-    line = build_refused(img, REGISTRY, write_context(f"FROM {address}/base\n"))
+        line = build_refused(img, REGISTRY, write_context(f"FROM {address}/base\n"))
 
     assert address in line
     assert "connection refused" in line.lower()

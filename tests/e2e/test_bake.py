@@ -182,7 +182,7 @@ def test_an_interrupt_ends_bake_though_a_registry_does_not_answer(
         finally:
             process.kill()
 
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
         for each in connected:
             each.close()
     assert "Successfully" not in outcome.stderr

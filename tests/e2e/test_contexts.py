@@ -7,7 +7,6 @@ import shutil
 import signal
 import tarfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -245,8 +244,6 @@ def test_secrets_of_servers_are_nowhere(
 def test_a_download_that_is_interrupted_leaves_nothing(
     img: Img, write_context: WriteContext
 ) -> None:
-    began = time.monotonic()
-
     asked, ended = threading.Event(), threading.Event()
 
     def answer(request: Request) -> Answer:
@@ -259,10 +256,9 @@ def test_a_download_that_is_interrupted_leaves_nothing(
         process = img.start("build", "-t", "app", context)
         assert asked.wait(30)
         os.killpg(process.pid, signal.SIGINT)
-        output, errors = process.communicate(timeout=15)
+        output, errors = process.communicate(timeout=15)  # the server answers after 20 s
         ended.set()
         img.outcome(process, output, errors, 130)
-    assert time.monotonic() - began < 15
     assert leftovers(img) == []
     assert not [path for path in (img.state / "blobs").rglob("*") if path.is_file()]
 

@@ -3,7 +3,6 @@
 import ctypes
 import http.client
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.support.servers.certificates import Certificate
+from tests.support.servers.free_port import free_port
 
 PROGRAM = shutil.which("docker-registry")
 _START_S = 15.0
@@ -49,7 +49,7 @@ class RegistryServer:
         in_memory = Path("/dev/shm")
         place = self._on_disk or (in_memory if in_memory.is_dir() else None)
         self._state = Path(tempfile.mkdtemp(prefix="registry-", dir=place))
-        self.address = f"127.0.0.1:{_free_port()}"
+        self.address = f"127.0.0.1:{free_port()}"
         self.log = self._state / "log"
         config = self._state / "config.yml"
         config.write_text(self._config())
@@ -119,13 +119,6 @@ class RegistryServer:
             finally:
                 connection.close()
         raise RuntimeError(f"docker-registry does not start: {self.log.read_text()[-2000:]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _bcrypt(password: str) -> str:

@@ -14,6 +14,7 @@ from types import TracebackType
 
 from img.adapters.linux.processes import children_of_all, descendants_of
 from tests.support.host.machine import need_root, program
+from tests.support.servers.free_port import free_port
 
 _START_S = 20.0
 _END_S = 5.0
@@ -66,8 +67,8 @@ class SlurmServer:
             _CONFIG.format(
                 host=socket.gethostname().partition(".")[0],
                 state=self._state,
-                controller=_free_port(),
-                node=_free_port(),
+                controller=free_port(),
+                node=free_port(),
                 processors=_PROCESSORS,
                 memory=_MEMORY_MB,
             )
@@ -163,10 +164,3 @@ def _until(is_so: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} does not start")
         time.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port

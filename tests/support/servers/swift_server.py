@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.support.host.machine import installed_server
+from tests.support.servers.free_port import free_port
 
 _PIPELINE = "catch_errors memcache s3api tempauth copy slo dlo symlink proxy-server"
 _KINDS = ("object", "container", "account")
@@ -20,7 +21,7 @@ _STARTS_S = 60.0
 def swift() -> Iterator[str]:
     """Enter with the URL for S3; the key is "test:tester", the secret "testing"."""
     programs = {kind: installed_server(f"swift-{kind}-server") for kind in (*_KINDS, "proxy")}
-    ports = dict(zip(programs, _free_ports(len(programs)), strict=True))
+    ports = {kind: free_port() for kind in programs}
     place = Path(tempfile.mkdtemp(prefix="img-swift-"))
     try:
         with ExitStack() as started:
@@ -105,10 +106,3 @@ def _wait(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
         else:
             return
     raise RuntimeError(log.read_text()[-2000:])
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that no program uses now."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]

@@ -7,6 +7,7 @@ import pytest
 
 from img.adapters.storage.own_files import NotOwn
 from img.adapters.storage.work_directory import WorkDirectory, bytes_below, remove_tree, sweep
+from tests.support.host.descriptors import open_files
 from tests.support.host.machine import need_root
 
 _OTHER = 64999  # a uid without a user
@@ -97,10 +98,10 @@ def test_directories_deeper_than_a_path_are_measured_and_removed(tmp_path: Path)
     with open(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=here), "wb") as file:
         file.write(bytes(1 << 20))
     os.close(here)
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
 
     assert bytes_below(directory.path) >= 1 << 20
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
     directory.remove()
     assert not Path(directory.path).exists()
