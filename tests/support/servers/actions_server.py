@@ -6,9 +6,10 @@ Source: github.com/actions/toolkit, packages/cache; reference/10-caches.md, sect
 import json
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
@@ -30,7 +31,8 @@ class _Entry:
     number: int
     key: str
     version: str
-    parts: dict[str, bytes] = field(default_factory=dict)
+    parts: dict[str, bytes] = field(default_factory=dict)  # version 2: blocks by their ids
+    pieces: dict[int, bytes] = field(default_factory=dict)  # version 1: bytes by their offsets
     content: bytes = b""
     is_whole: bool = False
 
@@ -96,10 +98,10 @@ class ActionsServer:
             return self._twirp(path.path.removeprefix(_TWIRP), json.loads(request.body))
         return self._rest(request, path.path.removeprefix(_REST), parse_qs(path.query))
 
-    def _twirp(self, method: str, asked: dict[str, str]) -> Answer:
+    def _twirp(self, method: str, asked: dict[str, Any]) -> Answer:
         key, version = asked["key"], asked["version"]
         if method == "GetCacheEntryDownloadURL":
-            entry = self._find([key, *asked.get("restore_keys", [])], version)
+            entry = self._find(key, asked.get("restore_keys", ()), version)
             if entry is None:
                 return _json(200, {"ok": False, "signed_download_url": "", "matched_key": ""})
             link = self._link(entry)
@@ -118,7 +120,8 @@ class ActionsServer:
         if request.headers["Accept"] != "application/json;api-version=6.0-preview.1":
             return Answer(status=406)
         if path == "cache":
-            entry = self._find(query["keys"][0].split(","), query["version"][0])
+            keys = query["keys"][0].split(",")
+            entry = self._find(keys[0], keys, query["version"][0])
             if entry is None:
                 return Answer(status=204)
             location = self._link(entry)
@@ -130,21 +133,22 @@ class ActionsServer:
             if entry is None:
                 return _json(409, {"message": "Cache already exists"})
             return _json(201, {"cacheId": entry.number})
-        entry = self.entries[int(path.removeprefix("caches/"))]
+        entry = self._numbered(int(path.removeprefix("caches/")))
+        assert entry is not None
         if request.method == "PATCH":
             start = re.fullmatch(r"bytes (\d+)-(\d+)/\*", request.headers["Content-Range"])
             assert start is not None
             assert int(start[2]) - int(start[1]) + 1 == len(request.body)
-            entry.content = entry.content[: int(start[1])] + request.body
+            entry.pieces[int(start[1])] = request.body
             return Answer(status=204)
+        entry.content = b"".join(piece for _, piece in sorted(entry.pieces.items()))
         entry.is_whole = json.loads(request.body)["size"] == len(entry.content)
         return Answer(status=204 if entry.is_whole else 400)
 
     def _storage(self, request: Request, path: str, query: dict[str, list[str]]) -> Answer:
-        number = int(path.rpartition("/")[2])
-        if number >= len(self.entries):
+        entry = self._numbered(int(path.rpartition("/")[2]))
+        if entry is None:
             return Answer(status=404, body=b"<Error><Code>BlobNotFound</Code></Error>")
-        entry = self.entries[number]
         if int(query["sig"][0]) in self.revoked:
             return Answer(status=403, body=b"<Error><Code>AuthenticationFailed</Code></Error>")
         if request.method == "GET":
@@ -164,21 +168,25 @@ class ActionsServer:
                 entry.content = request.body
         return Answer(status=201, headers={"ETag": '"1"', "x-ms-request-id": "1"})
 
-    def _find(self, keys: list[str], version: str) -> _Entry | None:
+    def _find(self, key: str, prefixes: Sequence[str], version: str) -> _Entry | None:
         whole = [e for e in reversed(self.entries) if e.is_whole and e.version == version]
-        exact = [each for each in whole if each.key == keys[0]]
-        begun = [each for key in keys for each in whole if each.key.startswith(key)]
+        exact = [each for each in whole if each.key == key]
+        begun = [each for prefix in prefixes for each in whole if each.key.startswith(prefix)]
         return next(iter(exact + begun), None)
+
+    def _numbered(self, number: int) -> _Entry | None:
+        return next((each for each in self.entries if each.number == number), None)
 
     def _reserve(self, key: str, version: str) -> _Entry | None:
         if any((each.key, each.version) == (key, version) for each in self.entries):
             return None
-        self.entries.append(_Entry(len(self.entries), key, version))
+        # From 1: the client of GitHub takes the number 0 for a refusal.
+        self.entries.append(_Entry(len(self.entries) + 1, key, version))
         return self.entries[-1]
 
     def _link(self, entry: _Entry) -> str:
         self.links += 1
-        return f"{self.url}storage/{entry.number}?sv=2024&sig={self.links - 1}"
+        return f"{self.url}storage/caches/{entry.number}?sv=2024&sig={self.links - 1}"
 
 
 def _json(status: int, document: object) -> Answer:

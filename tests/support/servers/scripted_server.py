@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 
 from tests.support.servers.in_thread import InThread
 
@@ -68,6 +69,18 @@ class _QuietServer(ThreadingHTTPServer):
         """Say nothing: clients hang up when they please."""
 
 
+def _body(headers: Message, stream: BufferedIOBase) -> bytes:
+    """Read the body of a request, also one in chunks (RFC 9112, section 7.1)."""
+    if headers.get("Transfer-Encoding") != "chunked":
+        return stream.read(int(headers.get("Content-Length") or 0))
+    chunks = []
+    while size := int(stream.readline().partition(b";")[0], 16):
+        chunks.append(stream.read(size))
+        stream.readline()
+    stream.readline()
+    return b"".join(chunks)
+
+
 def _handler(
     answer: Callable[[Request], Answer], requests: list[Request]
 ) -> type[BaseHTTPRequestHandler]:
@@ -79,7 +92,7 @@ def _handler(
                 method=self.command,
                 path=self.path,
                 headers=self.headers,
-                body=self.rfile.read(int(self.headers.get("Content-Length") or 0)),
+                body=_body(self.headers, self.rfile),
             )
             requests.append(request)
             self._send(answer(request))
