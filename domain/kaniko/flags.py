@@ -4,8 +4,8 @@ from functools import partial
 
 from img.domain.kaniko.command_line import Flag, Kind
 
-_OTHER_SNAPSHOTS = "img takes the changes of a step from its file system, and misses none"
-_OWN_ROOT = "img builds in a root of its own, not in that of its container"
+OTHER_SNAPSHOTS = "img takes the changes of a step from its file system, and misses none"
+OWN_ROOT = "img builds in a root of its own, not in that of its container"
 _OWN_RETRIES = "img retries requests and resumes transfers by itself"
 _ALL_STEPS = "img caches all steps"
 
@@ -137,8 +137,8 @@ _BUILD = (
     _switch("single-snapshot", "Make one layer of the build's changes."),
     _switch("dryrun", "Show the plan, do not build."),
     _switch("skip-push-permission-check", "Do not try a small upload before the build."),
-    _text("snapshot-mode", "Way to find changes.", default="full", ignored=_OTHER_SNAPSHOTS),
-    _switch("use-new-run", "Other way to find changes.", ignored=_OTHER_SNAPSHOTS),
+    _text("snapshot-mode", "Way to find changes.", default="full", ignored=OTHER_SNAPSHOTS),
+    _switch("use-new-run", "Other way to find changes.", ignored=OTHER_SNAPSHOTS),
     _texts(
         "ignore-path",
         "Path without changes in layers. Repeatable.",
@@ -151,11 +151,11 @@ _BUILD = (
         ignored="a layer has exactly the changes of its step, /var/run as well",
     ),
     _integer("image-fs-extract-retry", "Retries of unpacking.", ignored=_OWN_RETRIES),
-    _text("kaniko-dir", "Directory of kaniko.", ignored=_OWN_ROOT),
-    _switch("cleanup", "", ignored=_OWN_ROOT),
-    _switch("pre-cleanup", "", ignored=_OWN_ROOT),
-    _switch("preserve-context", "", ignored=_OWN_ROOT),
-    _switch("materialize", "", ignored=_OWN_ROOT),
+    _text("kaniko-dir", "Directory of kaniko.", ignored=OWN_ROOT),
+    _switch("cleanup", "", ignored=OWN_ROOT),
+    _switch("pre-cleanup", "", ignored=OWN_ROOT),
+    _switch("preserve-context", "", ignored=OWN_ROOT),
+    _switch("materialize", "", ignored=OWN_ROOT),
     _switch("force", "Build outside of a container as well.", ignored="img builds anywhere"),
 )
 

@@ -8,19 +8,23 @@ from img.domain.errors import UsageError
 from img.domain.go.booleans import parse_boolean
 from img.domain.kaniko.command_line import Given, parse
 from img.domain.kaniko.context import Context, context_of
-from img.domain.kaniko.flags import EXECUTOR
+from img.domain.kaniko.flags import EXECUTOR, OTHER_SNAPSHOTS, OWN_ROOT
 from img.domain.kaniko.registries import HELPERS, RegistrySettings, registry_settings
 from img.domain.reference import ImageReference
 
 _UNNAMED = "docker.io/unset-repo/unset-image-name"
 _TAG_DIGITS = 16
 _FEATURE = "FF_KANIKO_"
-_UNUSED_VARIABLES = (
-    "KANIKO_DIR",
-    "KANIKO_PRE_CLEANUP",
-    "KANIKO_CLEANUP",
-    "KANIKO_PRESERVE_CONTEXT",
-)
+_PARTS = "these switch parts of kaniko"
+_UNUSED_VARIABLES = {
+    "KANIKO_DIR": OWN_ROOT,
+    "KANIKO_PRE_CLEANUP": OWN_ROOT,
+    "KANIKO_CLEANUP": OWN_ROOT,
+    "KANIKO_PRESERVE_CONTEXT": OWN_ROOT,
+    "KANIKO_IGNORE_ASSERTIONS": _PARTS,
+    "SNAPSHOT_TIMEOUT_DURATION": OTHER_SNAPSHOTS,
+    "UPSTREAM_CLIENT_TYPE": "registries see the user agent of img",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,9 +321,10 @@ def _notices(given: Given, environment: Mapping[str, str]) -> Iterator[str]:
                 f"--credential-helpers {name}: img asks the helper programs that the credentials"
                 f" file names (credHelpers)"
             )
-    if unused := [name for name in _UNUSED_VARIABLES if environment.get(name)]:
-        yield f"{', '.join(unused)} has no effect: img does not build in its own root"
-    if features := sorted(name for name in environment if name.startswith(_FEATURE)):
-        yield f"{', '.join(features)} has no effect: these switch parts of kaniko"
+    unused = {name: why for name, why in _UNUSED_VARIABLES.items() if environment.get(name)}
+    unused |= dict.fromkeys(sorted(n for n in environment if n.startswith(_FEATURE)), _PARTS)
+    for reason in dict.fromkeys(unused.values()):
+        names = ", ".join(name for name, why in unused.items() if why == reason)
+        yield f"{names} has no effect: {reason}"
     if given.text("context-sub-path") and "://" not in given.text("context"):
         yield "--context-sub-path has no effect: only a context with :// has a sub path"

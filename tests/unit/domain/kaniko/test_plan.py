@@ -231,6 +231,15 @@ def test_variables_can_forbid_the_push_and_ask_for_the_plan() -> None:
         _plan("-d", "a", KANIKO_NO_PUSH="x")
 
 
+def test_variables_name_mirrors_as_the_flags_do() -> None:
+    words = ("-d", "a", "--registry-map=r.io=m.io", "--registry-mirror=h.io")
+
+    plan = _plan("-d", "a", KANIKO_REGISTRY_MAP="r.io=m.io", KANIKO_REGISTRY_MIRROR="h.io")
+
+    assert [each.prefix for each in plan.registries.rules.rules] == ["r.io", "docker.io"]
+    assert plan.registries == _plan(*words).registries
+
+
 def test_what_has_no_effect_is_said_in_one_line_each() -> None:
     plan = _plan(
         "--no-push",
@@ -239,17 +248,54 @@ def test_what_has_no_effect_is_said_in_one_line_each() -> None:
         "--context-sub-path=x",
         "--credential-helpers=nope",
         KANIKO_DIR="/k",
+        KANIKO_CLEANUP="1",
         FF_KANIKO_X="1",
+        KANIKO_IGNORE_ASSERTIONS="1",
+        SNAPSHOT_TIMEOUT_DURATION="9m",
+        UPSTREAM_CLIENT_TYPE="ci",
     )
 
     assert [notice.partition(" has no effect: ")[0] for notice in plan.notices] == [
         "--snapshot-mode",
         "--cleanup",
         "--credential-helpers nope",
-        "KANIKO_DIR",
-        "FF_KANIKO_X",
+        "KANIKO_DIR, KANIKO_CLEANUP",
+        "KANIKO_IGNORE_ASSERTIONS, FF_KANIKO_X",
+        "SNAPSHOT_TIMEOUT_DURATION",
+        "UPSTREAM_CLIENT_TYPE",
         "--context-sub-path",
     ]
+
+
+# The flags of kaniko's executor (osscontainertools/kaniko 6bcc93443, cmd/executor/cmd/root.go).
+_KANIKO = """
+annotation bucket build-arg cache cache-copy-layers cache-dir cache-repo cache-run-layers cache-ttl
+cleanup compressed-caching compression compression-level context context-sub-path
+credential-helpers custom-platform customPlatform destination digest-file dockerfile dryrun force
+force-build-metadata git ignore-path ignore-var-run image-download-retry image-format
+image-fs-extract-retry image-name-tag-with-digest-file image-name-with-digest-file insecure
+insecure-pull insecure-registry kaniko-dir label log-format log-timestamp materialize no-push
+no-push-cache oci-layout-path pre-cleanup preserve-context push-ignore-immutable-tag-errors
+push-retry registry-certificate registry-client-cert registry-map registry-mirror reproducible
+secret single-snapshot skip-default-registry-fallback skip-push-permission-check skip-tls-verify
+skip-tls-verify-pull skip-tls-verify-registry skip-unused-stages snapshot-mode snapshotMode tar-path
+tarPath target use-new-run verbosity whitelist-var-run
+"""
+
+
+def test_all_flags_of_kaniko_are_known() -> None:
+    assert {each.name for each in EXECUTOR} == {*_KANIKO.split(), "help"}
+
+
+@pytest.mark.parametrize("old", [f for f in EXECUTOR if f.old_name_of], ids=lambda flag: flag.name)
+def test_an_old_name_is_the_same_flag(old: Flag) -> None:
+    value = {Kind.SWITCH: "false"}.get(old.kind, _EXAMPLES.get(old.old_name_of, "x"))
+
+    old_plan, plan = (
+        _plan("--no-push", f"--{name}={value}") for name in (old.name, old.old_name_of)
+    )
+
+    assert old_plan == plan
 
 
 # What the flags of kaniko become: a plan with a flag differs from one without, or has a notice.
