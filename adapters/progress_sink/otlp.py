@@ -1,7 +1,7 @@
 """Spans sent to a collector by OTLP over HTTP.
 
 A collector without TLS that the usual variables describe gets them from here. Everything else is
-left to OpenTelemetry's packages, whose import takes longer than many a step (ADR 78).
+left to OpenTelemetry's packages, because their import takes longer than a small step (ADR 78).
 """
 
 import re
@@ -9,23 +9,25 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from img.adapters.progress_sink.otlp_request import Caller, SpanRequests
+from img.adapters.progress_sink.otlp_request import (
+    BATCH,
+    PROTOCOL,
+    REFUSED,
+    TIMEOUT_S,
+    Caller,
+    SpanRequests,
+)
 from img.adapters.progress_sink.spans import Span
 from img.domain.dataclass import dataclass
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
 
-BATCH = 512  # spans in a request, as the SDK's own batches
-TIMEOUT_S = 3.0  # without a variable: the user waits for it
-REFUSED = "the collector of OTEL_EXPORTER_OTLP_ENDPOINT did not take them"
-PROTOCOL = "http/protobuf"
-
 _MOST_BYTES = 64 * 1024  # of an answer, which is not used
 _SETTINGS = "|".join(["ENDPOINT", "HEADERS", "TIMEOUT", "PROTOCOL"])
 _KNOWN = re.compile(
     rf"OTEL_(TRACES_EXPORTER|SERVICE_NAME|RESOURCE_ATTRIBUTES|EXPORTER_OTLP_(TRACES_)?({_SETTINGS})"
-    # no matter for spans: switches, what a command hands on, other signals
+    # not about spans: switches, propagation, other signals
     r"|SDK_DISABLED|PROPAGATORS|(EXPORTER_OTLP_)?(METRICS|LOGS)_\w+)"
 )
 _PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
@@ -96,9 +98,9 @@ def _post(connection: "HTTPConnection", plan: _Plan, body: bytes) -> None:
 
 
 def _plan(environment: Mapping[str, str]) -> _Plan | None:
-    """Return how to send spans without the packages; None for what they know better.
+    """Return the plan of a request without the packages; None for settings that need them.
 
-    That includes what is wrong: they say it.
+    Wrong settings need them too, for their messages.
     """
     given = {name: value for name, value in environment.items() if value}
     url, headers = _url(given), _pairs(_setting(given, "HEADERS"))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from img.adapters.progress_sink.otlp import BATCH, PROTOCOL, REFUSED, TIMEOUT_S
+from img.adapters.progress_sink.otlp_request import BATCH, PROTOCOL, REFUSED, TIMEOUT_S
 from img.adapters.progress_sink.spans import Span
 
 if TYPE_CHECKING:

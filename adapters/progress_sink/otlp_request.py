@@ -6,6 +6,11 @@ from collections.abc import Iterable, Mapping
 from img.adapters.progress_sink.spans import Span, Value
 from img.domain.dataclass import dataclass
 
+BATCH = 512  # spans in a request, as the SDK's own batches
+TIMEOUT_S = 3.0  # without a variable: the user waits for it
+REFUSED = "the collector of OTEL_EXPORTER_OTLP_ENDPOINT did not take them"
+PROTOCOL = "http/protobuf"
+
 _FIXED64, _BYTES, _FIXED32 = 1, 2, 5  # wire types
 _INTERNAL = 1  # a kind of span
 _ERROR = 2  # a status

@@ -36,7 +36,7 @@ _UNMEASURED = 2  # first rounds, which fill caches
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Way:
-    """What a build does beside the building."""
+    """An option or an environment of a build."""
 
     environment: Mapping[str, str] = field(default_factory=lambda: {"IMG_HISTORY": "0"})
     options: Sequence[str] = ()
