@@ -27,11 +27,13 @@ from img.domain.go.path_match import BadPattern, matches
 
 _TEXTS = ("context", "dockerfile", "target", "call", "shm-size", "network")
 _NAMED = {
-    "args": "invalid key {key}, args requires name",
-    "contexts": "invalid key {key}, contexts requires name",
+    "args": "invalid format for args, expecting args.<name>=<value>",
+    "contexts": "invalid format for contexts, expecting contexts.<name>=<value>",
     "labels": "invalid format for labels, expecting labels.<name>=<value>",
     "extra-hosts": "invalid format for extra-hosts, expecting extra-hosts.<name>=<value>",
 }
+_ALWAYS_NAMED = ("args", "contexts", "resources", "secret")
+_NEVER_APPENDED = ("resources", "secret")
 _LISTS = ("tags", "platforms", "no-cache-filter", "ulimits")
 _ALIASES = {"platform": "platforms"}
 _APPENDED = ("annotations", "entitlements")
@@ -65,6 +67,7 @@ def parse_overrides(
         matching = _matching(pattern, names)
         if not matching:
             raise BakeError(f"could not find any target matching '{pattern}'")
+        _check(text)
         if override is None:
             continue
         for name in matching:
@@ -77,19 +80,28 @@ def parse_overrides(
 
 def _parse(text: str, environment: Mapping[str, str]) -> tuple[Override | None, str]:
     key, equals, value = text.partition("=")
-    append = bool(equals) and key.endswith("+")
-    key = key.removesuffix("+") if append else key
+    append = key.endswith("+")
+    key = key.removesuffix("+")
     pattern, *parts = key.split(".", 2)
     if not parts:
         raise BakeError(f"invalid override key {key}, expected target.name")
     name = ".".join(parts)
     if not equals:
-        if parts[0] != "args" or len(parts) < 2:
+        if parts[0] != "args":
             raise BakeError(f"invalid override {text}, expected target.name=value")
-        if parts[1] not in environment:
+        if len(parts) < 2 or parts[1] not in environment:
             return None, pattern
         value = environment[parts[1]]
     return Override(name, (value,), append), pattern
+
+
+def _check(text: str) -> None:
+    given = text.partition("=")[0]
+    _, key, *name = given.removesuffix("+").split(".", 2)
+    if key in _ALWAYS_NAMED and not name:
+        raise BakeError(f"invalid key {given}, {key} requires name")
+    if key in _NEVER_APPENDED and given.endswith("+"):
+        raise BakeError(f"invalid key {given}, {key} does not support append")
 
 
 def _matching(pattern: str, names: list[str]) -> list[str]:
@@ -101,11 +113,11 @@ def _matching(pattern: str, names: list[str]) -> list[str]:
         ) from None
 
 
-def override_contents(target: str, contents: Contents, overrides: Iterable[Override]) -> Contents:
+def override_contents(contents: Contents, overrides: Iterable[Override]) -> Contents:
     """Return the contents of a target with overrides. Raises BakeError."""
     for override in overrides:
         try:
-            contents = _overridden(target, contents, override)
+            contents = _overridden(contents, override)
         except BadEntry as error:
             raise BakeError(str(error)) from None
     return contents
@@ -132,16 +144,15 @@ def paths_of_overrides(
     return dict(made)
 
 
-def _overridden(target: str, contents: Contents, override: Override) -> Contents:
+def _overridden(contents: Contents, override: Override) -> Contents:
     key, _, sub = override.key.partition(".")
     key = _ALIASES.get(key, key)
     last = override.values[-1]
-    full = f"{target}.{override.key}"
     if key in _TEXTS:
         return {**contents, key: last}
     if key in _NAMED:
         if not sub:
-            raise BakeError(_NAMED[key].format(key=full))
+            raise BakeError(_NAMED[key])
         return merge_contents(contents, {key: {sub: last}})
     if key in _LISTS:
         return {**contents, key: _listed(texts_of(contents, key), override)}
@@ -155,7 +166,7 @@ def _overridden(target: str, contents: Contents, override: Override) -> Contents
         case "secret":
             return _secret(contents, sub, last)
         case "resources":
-            return merge_contents(contents, {key: {sub: _resource(full, sub, last)}})
+            return merge_contents(contents, {key: {sub: _resource(sub, last)}})
         case "no-cache" | "pull":
             return {**contents, key: _bool(key, last)}
         case "push":
@@ -188,7 +199,7 @@ def _entries(
 
 def _secret(contents: Contents, name: str, value: str) -> Contents:
     if not name:
-        raise BakeError("secret override requires the id of a secret")
+        raise BakeError("invalid format for secret, expecting secret.<id>=<value>")
     if not any(entry.get("id") == name for entry in entries_of(contents, "secret")):
         raise BakeError(f'secret "{name}" must be declared before it can be overridden')
     (entry,) = secret_entries(value) or [{}]
@@ -199,9 +210,7 @@ def _secret(contents: Contents, name: str, value: str) -> Contents:
     return merge_contents(contents, {"secret": [{"id": name, **entry}]})
 
 
-def _resource(full: str, name: str, value: str) -> Resource:
-    if not name:
-        raise BakeError(f"invalid key {full}, resources requires name")
+def _resource(name: str, value: str) -> Resource:
     if name not in RESOURCES:
         raise BakeError(f"unknown resources key {name}")
     if RESOURCES[name] is str:

@@ -176,7 +176,7 @@ class _Planner:
             if inherited is not None:
                 contents = merge_contents(contents, inherited)
         contents = merge_contents(contents, own)
-        contents = override_contents(name, contents, self._overrides.get(name, {}).values())
+        contents = override_contents(contents, self._overrides.get(name, {}).values())
         visited[name] = normalized(contents)
         return visited[name]
 
