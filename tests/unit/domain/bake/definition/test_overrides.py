@@ -1,4 +1,4 @@
-"""What ``--set`` accepts (buildx bake/bake.go, "newOverrides", "AddOverrides")."""
+"""Keys and values of ``--set`` (buildx bake/bake.go, "newOverrides", "AddOverrides")."""
 
 import pytest
 
