@@ -210,6 +210,7 @@ PARALLEL += "FROM {base}\n" + "".join(f"COPY --from=s{each} /f{each} /\n" for ea
 
 
 @pytest.mark.all_tests
+@pytest.mark.timeout(1800)  # 50 builds, each with a worker that starts
 def test_a_worker_may_be_killed_at_any_moment(
     img_for: ImgFor, write_context: WriteContext, cluster: DaskProcesses, busybox: str
 ) -> None:

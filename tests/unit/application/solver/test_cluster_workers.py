@@ -1,6 +1,7 @@
 """The choice of workers for steps, and what follows a failure."""
 
 import time
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -297,7 +298,7 @@ def test_a_step_that_waits_for_the_connection_is_stopped_by_its_cancellation() -
 
 
 def scheduled(vertices: int, workers: int) -> float:
-    """Return the seconds for a graph of chains of ten vertices on workers that take no time."""
+    """Return the seconds of a processor for chains of ten vertices on workers that do nothing."""
     made = VertexAnswer(layer=a_layer("x"), created=NOON)
     cluster = ScriptedCluster(
         [a_worker(f"w{number}", lambda *_: made) for number in range(workers)]
@@ -313,14 +314,27 @@ def scheduled(vertices: int, workers: int) -> float:
             spread.run(PlayedWork(task), Event())
         return Stack(key=Digest.of(b"%d" % position))
 
-    begun = time.monotonic()
+    begun = time.process_time()
     solve_all(Graph((*chains, last)), vertices, solve, Event(), 2 * workers)
     counts = Counter(len(each.done) for each in cluster.members)
     assert sum(count * members for count, members in counts.items()) == vertices
-    return time.monotonic() - begun
+    return time.process_time() - begun
 
 
 @pytest.mark.parametrize("vertices", [1_000, pytest.param(10_000, marks=pytest.mark.all_tests)])
 def test_a_large_graph_is_spread_over_many_workers(vertices: int) -> None:
-    """Schedule 300 vertices a second and more, also on a machine that is busy with other tests."""
+    """Schedule 300 vertices a second and more."""
     assert vertices / scheduled(vertices, 100) > 300
+
+
+@pytest.mark.all_tests
+def test_memory_grows_with_the_graph_and_no_faster() -> None:
+    def peak(vertices: int) -> int:
+        tracemalloc.start()
+        try:
+            scheduled(vertices, 100)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(10_000) < 6 * peak(2_000)
