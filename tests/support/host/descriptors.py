@@ -10,7 +10,7 @@ _NUMBER = re.compile(r":\[\d+\]$")  # of a pipe or socket
 
 
 def open_files(pid: int | None = None) -> list[str]:
-    """Return what the descriptors of a process lead to, sorted; those of this one without a pid.
+    """Return the targets of the descriptors of a process, sorted; without a pid of this one.
 
     Objects of earlier tests are collected first: otherwise their descriptors may be closed between
     two calls.

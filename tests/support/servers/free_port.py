@@ -1,4 +1,4 @@
-"""Ports for servers that have to be told one."""
+"""Ports for servers that cannot ask the kernel for one."""
 
 import random
 import socket
