@@ -51,7 +51,7 @@ class NewFile:
         """Return the descriptor of the open file, -1 once it is closed."""
         return self._fd
 
-    def write(self, data: bytes | memoryview) -> int:
+    def write(self, data: bytes | bytearray | memoryview) -> int:
         """Append all of ``data``; return its length in bytes."""
         left = memoryview(data).cast("B")
         length = len(left)
