@@ -3,6 +3,7 @@
 import hashlib
 import json
 from base64 import b64encode
+from typing import Any
 
 from img.application.ports.signing_identities import (
     BadIdentity,
@@ -11,6 +12,7 @@ from img.application.ports.signing_identities import (
     SigningIdentities,
 )
 from img.application.ports.signing_keys import BundleSigner
+from img.domain.json_text import InvalidJson, parse_json
 from img.domain.signing.envelope import Envelope
 from img.domain.signing.identity import Identity
 
@@ -30,7 +32,7 @@ class MemorySigner(BundleSigner):
     def bundle(self, statement: bytes) -> bytes:
         seal = _seal(self._subject, self._issuer, statement)
         envelope = Envelope(payload=statement, signatures=(seal.encode(),))
-        document = json.loads(envelope.bundle(""))
+        document: Any = parse_json(envelope.bundle(""))
         document[_MATERIAL] = {"subject": self._subject, "issuer": self._issuer}
         return json.dumps(document).encode()
 
@@ -43,13 +45,13 @@ class MemoryVerifier(BundleVerifier):
 
     def problem(self, bundle: bytes, payload: bytes) -> str:
         try:
-            document = json.loads(bundle)
+            document: Any = parse_json(bundle)
             material, envelope = document[_MATERIAL], document["dsseEnvelope"]
             subject, issuer = str(material["subject"]), str(material["issuer"])
             signature = str(envelope["signatures"][0]["sig"])
             if envelope["payload"] != b64encode(payload).decode():
                 return "one is of another statement"
-        except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        except (InvalidJson, KeyError, TypeError, IndexError):
             return "one has no certificate"
         seal = _seal(subject, issuer, payload)
         if signature != b64encode(seal.encode()).decode():

@@ -179,6 +179,19 @@ def _changed(text: str) -> Iterator[str]:
             yield text[:at] + ("1" if text[at] != "1" else "2") + text[at + 1 :]
 
 
+def _checkpoint(note: str) -> tuple[str, bytes] | None:
+    """Return the text and the signature of a log's signed note, None for another text.
+
+    The package knows a log by the hash of its key, not by the name beside the signature; and the
+    last digit of the signature may have unused bits.
+    """
+    found = re.fullmatch(r"(?s)(.*)\n— \S+ ([\w+/]+=*)\n", note)
+    try:
+        return (found[1], b64decode(found[2])) if found else None
+    except ValueError:
+        return None
+
+
 def test_each_changed_part_of_a_bundle_is_refused(servers: SigstoreServices) -> None:
     text = _bundle(servers)
     verifier = SigstoreIdentities().verifier(_IDENTITY, _services(servers))
@@ -186,8 +199,8 @@ def test_each_changed_part_of_a_bundle_is_refused(servers: SigstoreServices) -> 
     count = 0
     for path in [*_places(good)]:
         for value in _changed(str(_at(good, path))):
-            if re.search(r"\n— \S+ ", value) and "\n— rekor.test " not in value:
-                continue  # the package knows a log by the hash of its key, not by its name
+            if (note := _checkpoint(value)) and note == _checkpoint(str(_at(good, path))):
+                continue
             document = copy.deepcopy(good)
             _put(document, path, value)
             bundle = json.dumps(document).encode()
