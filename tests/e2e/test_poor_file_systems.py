@@ -47,12 +47,21 @@ def test_layers_are_equal_without_attributes_and_unnamed_files(
     assert layers["O_TMPFILE"] == layers["attributes"] == layers["nothing"]
 
 
-@pytest.mark.parametrize("command", [("build", "."), ("prune", "-f"), ("load", "-i", "x.tar")])
+@pytest.mark.parametrize(
+    ("lacking", "command"),
+    [
+        ("locks", ("build", ".")),
+        ("lock manager", ("build", ".")),
+        ("lock support", ("build", ".")),
+        ("locks", ("prune", "-f")),
+        ("locks", ("load", "-i", "x.tar")),
+    ],
+)
 def test_a_file_system_without_locks_is_named_at_once(
-    command: tuple[str, ...], img_for: ImgFor, write_context: WriteContext
+    lacking: str, command: tuple[str, ...], img_for: ImgFor, write_context: WriteContext
 ) -> None:
     context = write_context("FROM scratch\nWORKDIR /a\n", {"x.tar": b""})
-    img = on_poor_files(img_for("root"), "locks")
+    img = on_poor_files(img_for("root"), lacking)
 
     outcome = img(*command, cwd=context, code=8)
 

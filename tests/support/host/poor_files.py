@@ -21,6 +21,15 @@ from img.adapters.syscall_supervisor.bpf import (
 _TMPFILE = 0o20000000  # the bit of O_TMPFILE alone
 _LOCK_COMMANDS = (6, 7, 37, 38)  # F_SETLK, F_SETLKW and their F_OFD_ forms
 _UNSUPPORTED = fail_with(errno.EOPNOTSUPP)
+
+
+def _without_locks(error: int) -> list[Rule]:
+    return [
+        Rule("flock", fail_with(error)),
+        Rule("fcntl", fail_with(error), (IsOneOf(1, _LOCK_COMMANDS),)),
+    ]
+
+
 RULES = {
     "nothing": [],
     "O_TMPFILE": [Rule("openat", _UNSUPPORTED, (HasBits(2, _TMPFILE),))],
@@ -32,10 +41,9 @@ RULES = {
         for follow in ("", "l", "f")
         for how in ("set", "get", "list", "remove")
     ],
-    "locks": [
-        Rule("flock", fail_with(errno.ENOSYS)),  # Lustre without its mount option "flock"
-        Rule("fcntl", fail_with(errno.ENOSYS), (IsOneOf(1, _LOCK_COMMANDS),)),
-    ],
+    "locks": _without_locks(errno.ENOSYS),  # Lustre without its mount option "flock"
+    "lock manager": _without_locks(errno.ENOLCK),  # NFS
+    "lock support": _without_locks(errno.EOPNOTSUPP),  # FUSE
 }
 
 
