@@ -17,6 +17,38 @@ class FlagKind(Enum):
     TEXTS = "a value, any number of times"
 
 
+_BOOLEAN, _TEXT, _TEXTS = FlagKind.BOOLEAN, FlagKind.TEXT, FlagKind.TEXTS
+# The flags of each instruction, which parse_flags is given.
+FLAGS: Mapping[str, Mapping[str, FlagKind]] = {
+    "from": {"platform": _TEXT},
+    "run": {"mount": _TEXTS, "network": _TEXT, "security": _TEXT, "device": _TEXTS},
+    "copy": {
+        "chown": _TEXT,
+        "chmod": _TEXT,
+        "from": _TEXT,
+        "link": _BOOLEAN,
+        "parents": _BOOLEAN,
+        "exclude": _TEXTS,
+    },
+    "add": {
+        "chown": _TEXT,
+        "chmod": _TEXT,
+        "link": _BOOLEAN,
+        "keep-git-dir": _BOOLEAN,
+        "checksum": _TEXT,
+        "unpack": _BOOLEAN,
+        "exclude": _TEXTS,
+    },
+    "healthcheck": {
+        "interval": _TEXT,
+        "timeout": _TEXT,
+        "start-period": _TEXT,
+        "start-interval": _TEXT,
+        "retries": _TEXT,
+    },
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
     """Flags of an instruction, by name without the dashes."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypedDict
 
-from img.domain.dockerfile.flags import FlagKind, Flags, parse_flags
+from img.domain.dockerfile.flags import FLAGS, Flags, parse_flags
 from img.domain.dockerfile.health import parse_healthcheck
 from img.domain.dockerfile.heredoc import heredoc_opening
 from img.domain.dockerfile.instructions import (
@@ -46,35 +46,6 @@ from img.domain.errors import DockerfileError
 from img.domain.go.formatting import quoted
 
 _STAGE_NAME = r"[a-z][a-z0-9-_.]*"
-_BOOLEAN, _TEXT, _TEXTS = FlagKind.BOOLEAN, FlagKind.TEXT, FlagKind.TEXTS
-_FLAGS: Mapping[str, Mapping[str, FlagKind]] = {
-    "from": {"platform": _TEXT},
-    "run": {"mount": _TEXTS, "network": _TEXT, "security": _TEXT, "device": _TEXTS},
-    "copy": {
-        "chown": _TEXT,
-        "chmod": _TEXT,
-        "from": _TEXT,
-        "link": _BOOLEAN,
-        "parents": _BOOLEAN,
-        "exclude": _TEXTS,
-    },
-    "add": {
-        "chown": _TEXT,
-        "chmod": _TEXT,
-        "link": _BOOLEAN,
-        "keep-git-dir": _BOOLEAN,
-        "checksum": _TEXT,
-        "unpack": _BOOLEAN,
-        "exclude": _TEXTS,
-    },
-    "healthcheck": {
-        "interval": _TEXT,
-        "timeout": _TEXT,
-        "start-period": _TEXT,
-        "start-interval": _TEXT,
-        "retries": _TEXT,
-    },
-}
 
 
 class _Located(TypedDict):
@@ -181,7 +152,7 @@ def _flags_of(part: Syntax) -> Flags:
     unread = part.keyword in {"arg", "stopsignal"}
     if part.keyword == "healthcheck":
         unread = "".join(part.arguments.words[:1]).upper() == "NONE"
-    return Flags() if unread else parse_flags(part.flags, _FLAGS.get(part.keyword, {}))
+    return Flags() if unread else parse_flags(part.flags, FLAGS.get(part.keyword, {}))
 
 
 def _unknown(keyword: str) -> str:
