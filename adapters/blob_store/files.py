@@ -15,7 +15,7 @@ from img.adapters.blob_store.trash import Trash
 from img.adapters.linux.buffers import CHUNK
 from img.adapters.linux.regular_files import open_regular
 from img.adapters.storage.atomic_file import NewFile, raise_state_error, sync_directory
-from img.adapters.storage.own_files import PRIVATE_MODE
+from img.adapters.storage.own_files import PRIVATE_MODE, is_at
 from img.application.ports.blob_store import (
     BlobFacts,
     BlobMismatch,
@@ -214,13 +214,16 @@ class FileBlobWriter(BlobWriter):
         if self._file is not None:
             return False
         directory = self._blobs / digest.algorithm
+        path = str(directory / digest.encoded)
         try:
-            descriptor = open_regular(str(directory / digest.encoded))
+            descriptor = open_regular(path)
             try:
                 if os.pread(descriptor, len(self._held) + 1, 0) != self._held:
                     return False
                 os.fdatasync(descriptor)  # another tool may have written it
                 os.utime(descriptor)
+                if not is_at(path, descriptor):  # another process removed it
+                    return False
             finally:
                 os.close(descriptor)
             sync_directory(str(directory))

@@ -127,6 +127,23 @@ def test_a_small_blob_that_is_stored_is_not_written_again_and_counts_as_new(
     assert file.stat().st_mtime > 0
 
 
+def test_a_small_blob_that_is_removed_while_it_is_compared_is_written_again(
+    disk_store: FileBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = add(disk_store, b"content")
+    stamp = os.utime
+
+    def remove_then_stamp(file: int) -> None:
+        disk_store.remove(digest)
+        stamp(file)
+
+    monkeypatch.setattr(os, "utime", remove_then_stamp)
+
+    add(disk_store, b"content", digest)
+
+    assert read(disk_store, digest) == b"content"
+
+
 def test_a_large_blob_that_is_stored_is_written_again(
     disk_store: FileBlobStore, tmp_path: Path
 ) -> None:

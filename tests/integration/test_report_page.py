@@ -70,8 +70,8 @@ def test_the_largest_report_is_small_and_quick(browser: Browser, tmp_path: Path)
     shown(browser, page)
 
     assert page.stat().st_size < 5_000_000
-    # Other tests run beside this one, so the clock says little.
-    assert 0.01 < browser.processor_seconds() - before < 2
+    # It takes 1.0 s to 1.2 s alone, and three times as much where other tests share the processors.
+    assert 0.01 < browser.processor_seconds() - before < 6
 
 
 def test_a_report_can_be_searched_and_entered(browser: Browser, tmp_path: Path) -> None:
