@@ -213,12 +213,14 @@ def swap():
             new = shared / "new"
             new.symlink_to(os.readlink(shared / name))
             new.rename(shared / "program")
-threading.Thread(target=swap).start()
+swapping = threading.Thread(target=swap)
+swapping.start()
 mounts = (BindMount(source=str(shared), target="/shared", read_only=False),)
 until = time.monotonic() + 1.5
 while time.monotonic() < until:
     attempt("/script-shared", mounts=mounts)
 over.set()
+swapping.join()
 """
 
 
