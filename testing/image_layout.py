@@ -55,6 +55,12 @@ class ImageLayoutsContract:
         with pytest.raises(LayoutError, match="has no image sha256:"):
             found.layouts.find(found.named, "", Digest.of(b"nope"))
 
+    def test_all_entries_are_listed(self, found: Layouts) -> None:
+        digests = [each.digest for each in found.layouts.entries(found.named)]
+        assert digests == [Digest.of(ONE), Digest.of(TWO)]
+        with pytest.raises(LayoutError):
+            found.layouts.entries(found.nowhere)
+
     def test_blobs_can_be_read(self, found: Layouts) -> None:
         with found.layouts.open(found.named, manifest(ONE)) as content:
             assert content.read() == ONE

@@ -66,6 +66,15 @@ class LayoutWriterContract:
 
         assert written.digest_of("one") == TWO.digest
 
+    def test_manifests_without_a_name_are_listed_once(self, written: Written) -> None:
+        write_two(written.writer, written.path)
+        written.writer.add_unnamed(written.path, [TWO])
+        written.writer.add_unnamed(written.path, [TWO, ONE])
+
+        entries = written.reader.entries(written.path)
+        assert [each.digest for each in entries] == [ONE.digest, TWO.digest]
+        assert written.digest_of("one") == ONE.digest
+
     def test_only_what_is_wanted_stays(self, written: Written) -> None:
         write_two(written.writer, written.path)
         written.writer.name(written.path, "two", TWO, only={TWO.digest})

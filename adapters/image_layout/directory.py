@@ -38,6 +38,9 @@ class DirectoryLayouts(ImageLayouts):
             raise LayoutError(f"oci-layout {path} has no image {wanted}")
         return found
 
+    def entries(self, path: str) -> Sequence[Descriptor]:
+        return self._index(path).manifests
+
     def open(self, path: str, blob: Descriptor) -> BinaryIO:
         try:
             file = os.fdopen(open_regular(f"{path}/{blob_path(blob.digest)}"), "rb")

@@ -11,7 +11,7 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
-from img.domain.oci.layout import find_images, with_name
+from img.domain.oci.layout import find_images, with_name, with_unnamed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,9 @@ class MemoryLayouts(ImageLayouts):
         if not found:
             raise LayoutError(f"oci-layout {path} has no image {digest or tag or 'latest'}")
         return found
+
+    def entries(self, path: str) -> Sequence[Descriptor]:
+        return self._layout(path).index.manifests
 
     def open(self, path: str, blob: Descriptor) -> BinaryIO:
         content = self._layout(path).blobs.get(blob.digest)
@@ -74,6 +77,10 @@ class MemoryLayoutWriter(LayoutWriter):
             if only is None or digest in only
         }
         self.layouts[path] = MemoryLayout(index=index, blobs=kept)
+
+    def add_unnamed(self, path: str, manifests: Sequence[Descriptor]) -> None:
+        layout = self._layout(path)
+        self.layouts[path] = replace(layout, index=with_unnamed(layout.index, manifests))
 
     def _layout(self, path: str) -> MemoryLayout:
         return self.layouts.get(path) or MemoryLayout(index=Index(), blobs={})

@@ -1,6 +1,6 @@
 """Writing image layouts to directories."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +16,7 @@ from img.domain.json_text import MOST_BYTES
 from img.domain.oci.codec import decode_index, encode_index
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
-from img.domain.oci.layout import INDEX_FILE, LAYOUT_FILE, check_layout, with_name
+from img.domain.oci.layout import INDEX_FILE, LAYOUT_FILE, check_layout, with_name, with_unnamed
 
 
 class DirectoryLayoutWriter(LayoutWriter):
@@ -43,6 +43,17 @@ class DirectoryLayoutWriter(LayoutWriter):
     def name(
         self, path: str, tag: str, manifest: Descriptor, *, only: Collection[Digest] | None = None
     ) -> None:
+        def named(index: Index) -> Index:
+            return with_name(index if only is None else Index(), tag, manifest)
+
+        self._edit(path, named, only)
+
+    def add_unnamed(self, path: str, manifests: Sequence[Descriptor]) -> None:
+        self._edit(path, lambda index: with_unnamed(index, manifests))
+
+    def _edit(
+        self, path: str, change: Callable[[Index], Index], only: Collection[Digest] | None = None
+    ) -> None:
         root = Path(path)
         with written_to(path):
             create_layout(root)
@@ -50,8 +61,8 @@ class DirectoryLayoutWriter(LayoutWriter):
             with Lock(str(root / LAYOUT_FILE), any_owner=True):
                 check_layout(read_regular(str(root / LAYOUT_FILE), MOST_BYTES))
                 before = decode_index(read_regular(str(root / INDEX_FILE), MOST_BYTES))
-                index = with_name(before if only is None else Index(), tag, manifest)
-                write_file(path, INDEX_FILE, (encode_index(index),), str(root / TEMP_DIR))
+                index = encode_index(change(before))
+                write_file(path, INDEX_FILE, (index,), str(root / TEMP_DIR))
                 if only is not None:
                     self._remove_others(root, only)
 

@@ -27,6 +27,7 @@ from img.domain.oci.layout import (
 )
 from img.domain.oci.manifest import DECRYPT_FIRST
 from img.domain.oci.presence import presence_of
+from img.domain.oci.referrers import closure
 from img.domain.reference import ImageReference, InvalidReference
 
 
@@ -86,22 +87,25 @@ class _Layout:
     def artifacts(
         self, targets: Iterable[Descriptor], images: Sequence[FoundImage]
     ) -> Iterator[FoundImage]:
-        """Yield the complete manifests that refer to ``images``, or to a part of one."""
+        """Yield the complete manifests that refer to ``images`` or a part of one, or to these."""
         known = {image.target.digest for image in images}
         parts = {part for image in images for part in self._parts(image.target)}
-        for target in targets:
-            if target.digest in known or target.media_type not in media_types.MANIFESTS:
-                continue
-            if not self._has(target):
-                continue
-            manifest = decode_manifest(self._content(target))
-            subject = manifest.subject
-            if (
-                subject is not None
-                and subject.digest in parts
-                and all(map(self._has, manifest.blobs))
-            ):
-                yield FoundImage(target=target, references=(), configs=(), subject=subject.digest)
+        subjects = {
+            target: subject
+            for target in targets
+            if target.digest not in known and (subject := self._subject(target)) is not None
+        }
+        for target in closure(parts, subjects.items()):
+            yield FoundImage(target=target, references=(), configs=(), subject=subjects[target])
+
+    def _subject(self, target: Descriptor) -> Digest | None:
+        """Return the subject of a manifest, None if it has none or lacks blobs."""
+        if target.media_type not in media_types.MANIFESTS or not self._has(target):
+            return None
+        manifest = decode_manifest(self._content(target))
+        if manifest.subject is None or not all(map(self._has, manifest.blobs)):
+            return None
+        return manifest.subject.digest
 
     def _parts(self, target: Descriptor) -> Iterator[Digest]:
         present = presence_of(target, self._document, self._has)

@@ -24,6 +24,10 @@ class ImageLayouts(Protocol):
         """
 
     @abstractmethod
+    def entries(self, path: str) -> Sequence[Descriptor]:
+        """Return all entries of ``index.json``, in its order. Raises LayoutError."""
+
+    @abstractmethod
     def open(self, path: str, blob: Descriptor) -> BinaryIO:
         """Return the blob for reading; the caller closes it and verifies it. Raises LayoutError."""
 
@@ -45,4 +49,11 @@ class LayoutWriter(Protocol):
         """Make ``tag`` the name of the manifest. Atomic.
 
         With ``only``, delete all other names, and all blobs except these. Raises OutputNotWritten.
+        """
+
+    @abstractmethod
+    def add_unnamed(self, path: str, manifests: Sequence[Descriptor]) -> None:
+        """List the manifests without a name, unless they are listed already. Atomic.
+
+        Readers find artifacts that refer to an image in this way. Raises OutputNotWritten.
         """

@@ -25,6 +25,7 @@ from img.domain.signing.places import (
     SIGNATURE_SUFFIX,
     is_signature_artifact,
     tag_of,
+    tags_of,
 )
 
 _SUFFIXES = (SIGNATURE_SUFFIX, ATTESTATION_SUFFIX)
@@ -72,7 +73,7 @@ class FindSignatures:
     def in_store(self, digest: Digest, reasons: list[str]) -> Iterator[Candidate]:
         """Yield the candidates in the store, under the name of any repository."""
         left = [MOST_BYTES]
-        tags = {tag_of(digest, suffix) for suffix in _SUFFIXES}
+        tags = tags_of(digest)
         for image in self.images.list():
             reference = image.reference
             if reference is not None and reference.tag in tags:

@@ -1,6 +1,6 @@
 """Whole images, of all platforms, brought into the store from anywhere."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import BinaryIO
 
@@ -22,6 +22,7 @@ from img.domain.oci.descent import descend, manifest_for
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
+from img.domain.signing.places import is_signature_tag
 
 OpenFile = Callable[[str], AbstractContextManager[BinaryIO]]
 Read = Callable[[Descriptor], bytes]
@@ -64,9 +65,19 @@ class GatherImage:
             case LayoutPlace():
                 return self._of_layout(place, platform)
             case ArchivePlace():
-                with open_file(place.path) as archive:
-                    found = _named(self.importer.read(archive), place)
-                return self._chosen(found.target, platform, self.layouts.catalog.read)
+                return self.of_archive(self.archived(place, open_file), place, platform)
+
+    def archived(self, place: ArchivePlace, open_file: OpenFile) -> Sequence[ArchivedImage]:
+        """Return all images of an archive after storing them. Raises InvalidArchive."""
+        with open_file(place.path) as archive:
+            return self.importer.read(archive)
+
+    def of_archive(
+        self, archived: Sequence[ArchivedImage], place: ArchivePlace, platform: Platform | None
+    ) -> Descriptor:
+        """Return the manifest or index that ``place`` names, one of those of its archive."""
+        found = _named(archived, place)
+        return self._chosen(found.target, platform, self.layouts.catalog.read)
 
     def of_registry(
         self, reference: ImageReference, platform: Platform | None = None, *, whole: bool
@@ -94,10 +105,6 @@ class GatherImage:
                 self.transfer.complete(decode_manifest(read(document)).blobs)
 
     def _of_layout(self, place: LayoutPlace, platform: Platform | None) -> Descriptor:
-        def read(document: Descriptor) -> bytes:
-            self.layouts.blob(place.path, document)
-            return self.layouts.catalog.read(document)
-
         entries = self.layouts.layouts.find(place.path, place.tag, place.digest)
         if len(entries) > 1 and platform is None:
             raise LayoutError(
@@ -105,11 +112,20 @@ class GatherImage:
             )
         if platform is not None:
             return self.layouts(place, platform).target
-        for document in descend(entries[0], _children(read)):
+        return self.of_layout(place.path, entries[0])
+
+    def of_layout(self, path: str, entry: Descriptor) -> Descriptor:
+        """Return a manifest or index of a layout after storing it with all its blobs."""
+
+        def read(document: Descriptor) -> bytes:
+            self.layouts.blob(path, document)
+            return self.layouts.catalog.read(document)
+
+        for document in descend(entry, _children(read)):
             if document.media_type not in media_types.INDEXES:
                 for blob in decode_manifest(read(document)).blobs:
-                    self.layouts.blob(place.path, blob)
-        return entries[0]
+                    self.layouts.blob(path, blob)
+        return entry
 
     def _chosen(self, target: Descriptor, platform: Platform | None, read: Read) -> Descriptor:
         """Return ``target`` or its manifest for ``platform``, with the size of its content."""
@@ -133,7 +149,8 @@ def _named(images: Iterable[ArchivedImage], place: ArchivePlace) -> ArchivedImag
     found = [
         image
         for image in images
-        if image.subject is None and (place.name is None or place.name in image.references)
+        if image.subject is None
+        and (place.name in image.references if place.name else not _is_signature(image))
     ]
     if len(found) != 1:
         which = f" named {place.name}" if place.name else ""
@@ -141,3 +158,7 @@ def _named(images: Iterable[ArchivedImage], place: ArchivePlace) -> ArchivedImag
             f"{place.path} has {len(found)} images{which}, not one", hint=f"name it: {place}:NAME"
         )
     return found[0]
+
+
+def _is_signature(image: ArchivedImage) -> bool:
+    return any(is_signature_tag(reference.tag) for reference in image.references)

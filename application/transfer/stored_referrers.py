@@ -11,6 +11,7 @@ from img.domain.oci import media_types
 from img.domain.oci.codec import decode_index, decode_manifest
 from img.domain.oci.descent import descend
 from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.referrers import closure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +22,9 @@ class StoredReferrers:
     catalog: Catalog
 
     def __call__(self, target: Descriptor) -> Sequence[Descriptor]:
-        """Return the artifacts about ``target``, or about a part of that index."""
+        """Return the artifacts about ``target`` or a part of that index, and those about these."""
         known = self._all()
-        if not known:
-            return ()
-        parts = set(self._parts(target))
-        return [artifact for artifact, subject in known if subject in parts]
+        return closure(self.parts(target), known) if known else ()
 
     def about(self, digest: Digest) -> Sequence[Descriptor]:
         """Return the artifacts about the document with ``digest``, which need not be stored."""
@@ -45,9 +43,10 @@ class StoredReferrers:
         parts: set[Digest] = set()
         for image in self.images.list():
             if image.target.digest not in artifacts:
-                parts.update(self._parts(image.target))
-        for artifact, subject in known:
-            if subject not in parts:
+                parts.update(self.parts(image.target))
+        kept = {artifact.digest for artifact in closure(parts, known)}
+        for artifact, _ in known:
+            if artifact.digest not in kept:
                 try:
                     self.images.remove(artifact.digest)
                 except ImageNotFound:  # another process removed it
@@ -72,7 +71,8 @@ class StoredReferrers:
         is_image = manifest.config.media_type in media_types.CONFIGS
         return None if is_image or manifest.subject is None else manifest.subject.digest
 
-    def _parts(self, target: Descriptor) -> Iterator[Digest]:
+    def parts(self, target: Descriptor) -> Iterator[Digest]:
+        """Yield the digests of ``target`` and of the documents below it that are stored."""
         try:
             for document in descend(target, self._children):
                 yield document.digest

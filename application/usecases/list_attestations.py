@@ -175,8 +175,8 @@ class ListAttestations:
         if reference is None:
             for referrer in self.referrers(target):
                 subject = decode_manifest(self.catalog.read(referrer)).subject
-                assert subject is not None
-                yield subject.digest, referrer
+                if subject is not None and subject.digest in images:
+                    yield subject.digest, referrer
             return
         count = 0
         for image in images:

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 
 from img.application.ports.state_lock import StateLock
+from img.application.transfer.companions import StoredCompanions
 from img.application.transfer.find_image import FindImage
+from img.application.transfer.keep_companions import KeepCompanions
 from img.application.transfer.publish import Published, PublishImage
-from img.application.transfer.stored_referrers import StoredReferrers
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
 from img.domain.image_name import ImageName
 from img.domain.oci.descriptor import Descriptor
-from img.domain.reference import ImageReference, in_repositories
+from img.domain.reference import ImageReference
 
 
 class NoNameToPush(UsageError):
@@ -32,13 +33,14 @@ class PushImage:
 
     find: FindImage
     publish: PublishImage
-    referrers: StoredReferrers
+    companions: StoredCompanions
+    keep: KeepCompanions
     lock: StateLock
 
     def __call__(self, *names: ImageName, nondistributable: bool = False) -> Sequence[Published]:
         """Push the images and return the results by name; push nothing if one is missing.
 
-        Attestations that refer to an image follow it.
+        Signatures and other artifacts that refer to an image follow it.
 
         An ID is replaced by the single name of the image. Layers that must not be distributed are
         pushed only with ``nondistributable``.
@@ -55,12 +57,13 @@ class PushImage:
                 for target, tags in together.items()
             }
             for target, tags in together.items():
-                self._publish_referrers(published[target].target, tags)
+                self._publish_companions(published[target].target, tags)
             return [published[target] for target, _ in wanted]
 
-    def _publish_referrers(self, target: Descriptor, names: Sequence[ImageReference]) -> None:
-        for referrer in self.referrers(target):
-            self.publish(referrer, *in_repositories(names, referrer.digest))
+    def _publish_companions(self, target: Descriptor, names: Sequence[ImageReference]) -> None:
+        repositories = {name.repository: name for name in names}
+        for repository in repositories.values():
+            self.keep.in_registry(self.companions(target, repository), repository)
 
     def _wanted(self, name: ImageName) -> tuple[Descriptor, ImageReference]:
         """Return an image, and the name to push it under."""

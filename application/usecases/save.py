@@ -7,9 +7,9 @@ from typing import BinaryIO
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.exporter import ArchivedImage, Exporter
 from img.application.ports.state_lock import StateLock
+from img.application.transfer.companions import StoredCompanions
 from img.application.transfer.damage import dropping_damaged
 from img.application.transfer.find_image import FindImage
-from img.application.transfer.stored_referrers import StoredReferrers
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import UsageError
@@ -39,7 +39,7 @@ class SaveImage:
     """
 
     find: FindImage
-    referrers: StoredReferrers
+    companions: StoredCompanions
     blobs: BlobStore
     exporters: Mapping[str, Exporter]  # by format
     lock: StateLock
@@ -51,7 +51,7 @@ class SaveImage:
         """Write the images to ``output``, which may be a pipe and is not closed.
 
         An image that is given by an ID has no name in the archive. Return the images with
-        attestations that are left out: the format "docker" has no place for them.
+        signatures or attestations that are left out: the format "docker" has no place for them.
 
         Raises ImageNotFound before anything is written, UnknownFormat, BlobNotFound,
         NoPlatformMatch, InvalidDocument, ArchiveNotWritten.
@@ -75,7 +75,7 @@ class SaveImage:
                 found[target.digest] = image
             archived = list(found.values())
             if archive_format != "docker":
-                archived += self._referrers(archived)
+                archived += self._beside(archived)
             with dropping_damaged(self.blobs):
                 self.exporters[archive_format].export(archived, output)
         return less
@@ -85,12 +85,17 @@ class SaveImage:
             index = decode_index(self._read(target))
             if any(each.is_attestation for each in index.manifests):
                 return True
-        return bool(self.referrers(target))
+        return bool(self.companions(target, None))
 
-    def _referrers(self, images: Sequence[ArchivedImage]) -> Sequence[ArchivedImage]:
-        """Return the attestations that refer to ``images``, each once."""
-        found = {each.digest: each for image in images for each in self.referrers(image.target)}
-        return [ArchivedImage(target=each) for each in found.values()]
+    def _beside(self, images: Sequence[ArchivedImage]) -> Sequence[ArchivedImage]:
+        """Return the signatures of ``images`` and other artifacts about them, each once."""
+        known = {image.target.digest for image in images}
+        found: dict[Digest, ArchivedImage] = {}
+        for image in images:
+            name = image.references[0] if image.references else None
+            for each in self.companions(image.target, name):
+                found.setdefault(each.target.digest, self.companions.archived(each, name))
+        return [each for digest, each in found.items() if digest not in known]
 
     def _own_platform(self, target: Descriptor) -> Descriptor:
         return manifest_for(target, self.platform, self._read)[0]

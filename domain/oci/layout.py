@@ -49,6 +49,13 @@ def with_name(index: Index, name: str, entry: Descriptor) -> Index:
     return replace(index, manifests=(*without_name(index, name).manifests, named))
 
 
+def with_unnamed(index: Index, entries: Sequence[Descriptor]) -> Index:
+    """Return ``index`` with those of ``entries`` that it does not list yet."""
+    known = {each.digest for each in index.manifests}
+    new = tuple(entry for entry in entries if entry.digest not in known)
+    return replace(index, manifests=(*index.manifests, *new))
+
+
 def without_name(index: Index, name: str) -> Index:
     """Return ``index`` without the entry of that name; unnamed entries are kept."""
     return replace(index, manifests=tuple(m for m in index.manifests if name_of(m) != name))

@@ -1,5 +1,6 @@
 """Places of signatures in registries (cosign, SIGNATURE_SPEC.md, "Storage"; BUNDLE_SPEC.md)."""
 
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from enum import Enum
@@ -48,6 +49,16 @@ class SignatureForm(Enum):
 def tag_of(digest: Digest, suffix: str) -> str:
     """Return the tag of the signatures (or attestations) of ``digest``."""
     return f"{digest.algorithm}-{digest.encoded}.{suffix}"
+
+
+def tags_of(digest: Digest) -> tuple[str, ...]:
+    """Return the tags of the signatures and of the attestations of ``digest``."""
+    return tuple(tag_of(digest, suffix) for suffix in (SIGNATURE_SUFFIX, ATTESTATION_SUFFIX))
+
+
+def is_signature_tag(tag: str) -> bool:
+    """Return whether ``tag`` has the form of those of ``tags_of``."""
+    return re.fullmatch(r"[a-z0-9]+-[0-9a-f]{32,}\.(sig|att)", tag) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,14 @@ def copy(
             open_file=open_archive,
             referrers=referrers,
         )
-    for text, target in zip(places[1:], copied, strict=True):
-        say(f"Copied {target.digest} to {text}")
+    for text, each in zip(places[1:], copied, strict=True):
+        if each.has_less:
+            say(
+                f"WARNING: signatures and attestations are left out of {text}: docker's format has"
+                " no place for them (use oci-archive:FILE)",
+                error=True,
+            )
+        say(f"Copied {each.target.digest} to {text}")
 
 
 def registries_of(places: "Iterable[ImagePlace]") -> frozenset[str]:

@@ -143,8 +143,8 @@ def save(
             less = save_image(images, file, archive_format=archive)
         for name in less:
             say(
-                f"WARNING: attestations of {name.text} are left out: docker's format has no place"
-                " for them (use --format oci)",
+                f"WARNING: signatures and attestations of {name.text} are left out: docker's format"
+                " has no place for them (use --format oci)",
                 error=True,
             )
 

@@ -23,9 +23,11 @@ with lazy_imports(__name__):
     from img.application.signatures.keep import KeepSignatures
     from img.application.transfer.blobs import Transfer
     from img.application.transfer.catalog import Catalog
+    from img.application.transfer.companions import GatherCompanions, StoredCompanions
     from img.application.transfer.copy_layout import CopyFromLayout
     from img.application.transfer.find_image import FindImage
     from img.application.transfer.gather_image import GatherImage
+    from img.application.transfer.keep_companions import KeepCompanions
     from img.application.transfer.publish import PublishImage
     from img.application.transfer.stored_referrers import StoredReferrers
     from img.application.usecases.compare_images import CompareImages
@@ -100,6 +102,15 @@ class Images(Wiring):
             catalog=self.catalog,
             progress=system.progress,
         )
+        self.stored_companions = providers.Factory(
+            lazy(StoredCompanions), referrers=self.stored_referrers, images=storage.images
+        )
+        self.keep_companions = providers.Factory(
+            lazy(KeepCompanions),
+            publish=self.publish,
+            images=storage.images,
+            clock=system.clock,
+        )
 
         self.pull_image = providers.Factory(
             PullImage,
@@ -114,7 +125,8 @@ class Images(Wiring):
             PushImage,
             find=self.find,
             publish=self.publish,
-            referrers=self.stored_referrers,
+            companions=self.stored_companions,
+            keep=self.keep_companions,
             lock=storage.lock,
         )
         self.tag_image = providers.Factory(
@@ -156,7 +168,7 @@ class Images(Wiring):
         self.save_image = providers.Factory(
             SaveImage,
             find=self.find,
-            referrers=self.stored_referrers,
+            companions=self.stored_companions,
             blobs=storage.blobs,
             exporters=storage.exporters,
             lock=storage.lock,
@@ -181,9 +193,14 @@ class Images(Wiring):
         self.copy_image = providers.Factory(
             CopyImage,
             gather=self.gather,
-            referrers=self.stored_referrers,
+            companions=providers.Factory(
+                lazy(GatherCompanions),
+                gather=self.gather,
+                contents=registries.contents,
+                stored=self.stored_companions,
+            ),
+            keep=self.keep_companions,
             publish=self.publish,
-            contents=registries.contents,
             catalog=self.catalog,
             images=storage.images,
             exporters=storage.exporters,

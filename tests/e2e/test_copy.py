@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from oras.provider import Registry
 
+from img.testing.loopback_registry import LoopbackRegistry
 from tests.support.host.img_command import Img, ImgFor, WriteContext
 from tests.support.host.machine import program
 from tests.support.servers.registry_server import RegistryServer
@@ -52,6 +54,52 @@ def test_an_image_of_two_platforms_travels_unchanged(
         }
 
     assert seen == {_raw(f"docker://{source}")[0]}
+
+
+def test_signatures_and_attestations_travel_through_files(
+    img: Img, write_context: WriteContext
+) -> None:
+    context = write_context("FROM scratch\nCOPY Dockerfile /\n")
+    layout, archive = img.home / "layout", img.home / "image.tar"
+    img("generate-key-pair", cwd=img.home)
+    with LoopbackRegistry() as first, LoopbackRegistry() as second:
+        source, target = first.name("team/app:1"), second.name("moved/app:1")
+        platforms = ("--platform", "linux/amd64,linux/arm64")
+        attested = ("--provenance=true", "--attest-as", "referrer")
+        img("build", "-q", "-t", source, "--push", *platforms, *attested, context)
+        for form in ("tag", "referrer"):
+            img("sign", "--key", img.home / "cosign.key", "--as", form, "--recursive", source)
+        img("copy", source, f"oci:{layout}:v1")
+        skopeo = (program("skopeo"), "copy", "--all", f"oci:{layout}:v1", f"oci:{layout}-copy:v1")
+        subprocess.run(skopeo, check=True, capture_output=True)
+        assert _raw(f"oci:{layout}-copy:v1") == _raw(f"oci:{layout}:v1")
+
+        img("copy", f"oci:{layout}:v1", f"oci-archive:{archive}")
+        img("copy", f"oci-archive:{archive}", target)
+
+        public = img.home / "cosign.pub"
+        for platform in ((), ("--platform", "linux/arm64")):
+            (verified,) = json.loads(img("verify", "--key", public, *platform, target).stdout)
+            assert verified["critical"]["type"] == "cosign container image signature"
+        assert img("attestations", f"docker://{target}").stdout.count("slsa.dev") == 2
+        client = Registry(insecure=True)  # of oras-py
+        counts = []
+        for digest in (first.tags("team/app")["1"], *_digests(layout)):
+            url = f"http://{second.address}/v2/moved/app/referrers/{digest}"
+            found = client.do_request(url).json()["manifests"]
+            for each in found:
+                manifest = client.get_manifest(f"{second.address}/moved/app@{each['digest']}")
+                assert manifest["subject"]["digest"] == digest
+            counts.append(len(found))
+        assert counts == [1, 2, 2]  # the index is signed; its images are signed and attested
+
+        less = img("copy", source, f"docker-archive:{archive}").stderr
+        assert f"signatures and attestations are left out of docker-archive:{archive}" in less
+
+
+def _digests(layout: Path) -> list[str]:
+    """Return the digests of the images of the index in a layout."""
+    return [each["digest"] for each in _raw(f"oci:{layout}:v1")[1]["manifests"]]
 
 
 def test_a_list_of_images_is_made_and_pushed(

@@ -14,6 +14,7 @@ from img.adapters.state_lock.memory import MemoryStateLock
 from img.application.ports.exporter import ArchivedImage, Exporter
 from img.application.ports.image_store import ImageNotFound
 from img.application.transfer.catalog import Catalog
+from img.application.transfer.companions import StoredCompanions
 from img.application.transfer.find_image import FindImage
 from img.application.transfer.stored_referrers import StoredReferrers
 from img.application.usecases.save import SaveImage, UnknownFormat
@@ -84,7 +85,9 @@ class Save:
         catalog = Catalog(blobs=self.blobs)
         save = SaveImage(
             find=FindImage(images=self.images, catalog=catalog),
-            referrers=StoredReferrers(images=self.images, catalog=catalog),
+            companions=StoredCompanions(
+                referrers=StoredReferrers(images=self.images, catalog=catalog), images=self.images
+            ),
             blobs=self.blobs,
             exporters={"docker": self.exporter, "oci": self.exporter},
             lock=self.lock,
