@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from img.adapters.signing_identities.causes import cause_of, text_of
 from img.adapters.signing_identities.certificate import issuer_of, subjects_of
 from img.adapters.signing_identities.trust import signing_config_of, trust_config
 from img.application.ports.signing_identities import (
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from sigstore.models import ClientTrustConfig
     from sigstore.sign import Signer
     from sigstore.verify import Verifier
-
-_LONGEST = 300  # characters of a reason
 
 
 class MissingPackages(UsageError):
@@ -61,12 +60,13 @@ class SigstoreIdentities(SigningIdentities):
                 return detect_credential() or ""
             except Exception as error:
                 raise BadIdentity(
-                    f"the CI system gives no identity token: {_text(error)}",
+                    f"the CI system gives no identity token: {text_of(error)}",
                     hint="allow it for this job (GitHub: `permissions: id-token: write`)",
                 ) from error
 
     def signer(self, token: str, services: Services) -> BundleSigner:
         with _packages():
+            from sigstore.errors import VerificationError
             from sigstore.oidc import IdentityError, IdentityToken
             from sigstore.sign import Signer, SigningContext
             from sigstore.verify import Verifier
@@ -77,15 +77,23 @@ class SigstoreIdentities(SigningIdentities):
                 identity = IdentityToken(token)
             except IdentityError as error:
                 raise BadIdentity(
-                    f"the identity token cannot be used: {_text(error.__cause__ or error)}",
+                    f"the identity token cannot be used: {text_of(error.__cause__ or error)}",
                     hint='it needs the audience "sigstore", and is valid for a few minutes',
                 ) from None
             try:
                 verifier = Verifier(trusted_root=config.trusted_root)
                 context = SigningContext.from_trust_config(config)
                 return SigstoreSigner(Signer(identity, context), verifier)
+            except OSError as error:  # of requests
+                raise _unreachable("Fulcio", error) from error
+            except VerificationError as error:
+                raise SigningServiceFailed(
+                    f"the certificate from Fulcio does not hold: {text_of(error)}"
+                ) from error
             except Exception as error:
-                raise SigningServiceFailed(f"no certificate from Fulcio: {_text(error)}") from error
+                raise SigningServiceFailed(
+                    f"no certificate from Fulcio: {text_of(error)}"
+                ) from error
 
     def verifier(self, identity: Identity, services: Services) -> BundleVerifier:
         with _packages():
@@ -95,7 +103,7 @@ class SigstoreIdentities(SigningIdentities):
             try:
                 return SigstoreVerifier(Verifier(trusted_root=config.trusted_root), identity)
             except Exception as error:
-                raise BadIdentity(f"the trusted root cannot be used: {_text(error)}") from error
+                raise BadIdentity(f"the trusted root cannot be used: {text_of(error)}") from error
 
 
 class SigstoreSigner(BundleSigner):
@@ -106,6 +114,7 @@ class SigstoreSigner(BundleSigner):
         self._verifier = verifier
 
     def bundle(self, statement: bytes) -> bytes:
+        from sigstore._internal.fulcio import ExpiredCertificate
         from sigstore.dsse import Statement
         from sigstore.errors import Error
 
@@ -113,17 +122,27 @@ class SigstoreSigner(BundleSigner):
             content = Statement(statement)
         except Error as error:
             raise BadPredicate(
-                f"sigstore cannot sign this statement: {_text(error)}",
+                f"sigstore cannot sign this statement: {text_of(error)}",
                 hint="it signs in-toto statements of version 1 with an object as predicate",
             ) from None
         try:
             made = self._signer.sign_dsse(content)
+        except ExpiredCertificate as error:
+            raise SigningServiceFailed(
+                "the certificate from Fulcio expired before this signature",
+                hint="sign again with a new identity token",
+            ) from error
+        except OSError as error:  # of requests
+            raise _unreachable("the transparency log", error) from error
+        except Exception as error:
+            raise SigningServiceFailed(
+                f"no entry in the transparency log: {text_of(error)}"
+            ) from error
+        try:
             # The package does not check the answer of the log.
             self._verifier.verify_dsse(made, _AnyIdentity())
         except Exception as error:
-            raise SigningServiceFailed(
-                f"no entry in the transparency log: {_text(error)}"
-            ) from error
+            raise SigningServiceFailed(f"the new signature {cause_of(error)}") from error
         return made.to_json().encode()
 
 
@@ -139,7 +158,7 @@ class SigstoreVerifier(BundleVerifier):
         try:
             return self._problem(bundle, payload)
         except Exception as error:
-            return f"one does not hold: {_text(error)}"
+            return f"one {cause_of(error)}"
 
     def _problem(self, bundle: bytes, payload: bytes) -> str:
         from sigstore.models import Bundle
@@ -171,14 +190,14 @@ def _config(services: Services, *, needs_services: bool) -> "ClientTrustConfig":
             return ClientTrustConfig.production()
         except Exception as error:
             raise SigningServiceFailed(
-                f"the keys of Sigstore's public services cannot be fetched: {_text(error)}",
+                f"the keys of Sigstore's public services cannot be fetched: {text_of(error)}",
                 hint="give them with --trusted-root",
             ) from error
     text = trust_config(services, needs_services=needs_services)
     try:
         return ClientTrustConfig.from_json(text)
     except Exception as error:
-        raise BadIdentity(f"the trusted root cannot be used: {_text(error)}") from error
+        raise BadIdentity(f"the trusted root cannot be used: {text_of(error)}") from error
 
 
 def _check_addresses(signing_config: Mapping[str, object]) -> None:
@@ -194,8 +213,7 @@ def _check_addresses(signing_config: Mapping[str, object]) -> None:
                 raise BadIdentity(f"{url}: a service of Sigstore needs https")
 
 
-def _text(error: BaseException) -> str:
-    """Return the message of an error of the package, in one line."""
-    cause = error.__cause__
-    said = str(error) or (str(cause) if cause else "") or type(error).__name__
-    return " ".join(said.split())[:_LONGEST]
+def _unreachable(service: str, error: OSError) -> SigningServiceFailed:
+    return SigningServiceFailed(
+        f"{service} cannot be reached: {text_of(error)}", hint="check the network, and try again"
+    )

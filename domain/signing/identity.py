@@ -53,9 +53,9 @@ class Identity:
     def problem(self, subjects: list[str], issuer: str) -> str:
         """Return why a certificate is of another identity, "" if it is of this one."""
         if not self.issuer.fits(issuer):
-            return f"one is by an identity of {_shown(issuer)}"
+            return f"one is by an identity of {_shown(issuer)}, not of {self.issuer}"
         if not any(self.subject.fits(each) for each in subjects):
-            return f"one is by {_shown(', '.join(subjects))}"
+            return f"one is by {_shown(', '.join(subjects))}, not by {self.subject}"
         return ""
 
 

@@ -34,6 +34,6 @@ def test_the_found_identity_is_named() -> None:
     identity = Identity(subject=Wanted(text="a"), issuer=Wanted(text="b"))
 
     assert identity.problem(["x", "a"], "b") == ""
-    assert identity.problem(["x", "y"], "b") == "one is by x, y"
-    assert identity.problem(["a"], "c") == "one is by an identity of c"
-    assert identity.problem([], "") == "one is by an identity of nothing"
+    assert identity.problem(["x", "y"], "b") == "one is by x, y, not by a"
+    assert identity.problem(["a"], "c") == "one is by an identity of c, not of b"
+    assert identity.problem([], "") == "one is by an identity of nothing, not of b"
