@@ -102,7 +102,7 @@ def run_bake(session: Session, registries: RegistryOptions, asked: Asked) -> int
 
 
 def _definition(asked: Asked, files: "DefinitionFiles", opened: "Container | None") -> "Definition":
-    fetch = opened.building.fetch_definition() if opened else None
+    fetch = opened.dockerfiles.fetch_definition() if opened else None
     read = read_bake_definition(files, _warn, fetch)
     around = Surrounding(
         environment=dict(os.environ),
@@ -182,7 +182,7 @@ class _Baking:
             for name, one in self.builds.items():
                 links = dict.fromkeys(links_of(self.made.targets[name]), _UNKNOWN_IN_CHECKS)
                 with naming(name), dockerfile_of(one) as file:
-                    container.building.lock_build()(
+                    container.dockerfiles.lock_build()(
                         one.with_links(links),
                         location=one.location,
                         file=file,
@@ -298,7 +298,7 @@ class _Baking:
                     if links:
                         arguments = {CHECK_ARGUMENT: "skip=UndefinedVar", **request.build_args}
                         request = replace(request, build_args=arguments)
-                    answer = answer_call(opened.building, asked, request, one.location, file)
+                    answer = answer_call(opened.dockerfiles, asked, request, one.location, file)
                 if asked.json:
                     document[name] = {"build": shown[name], asked.method: answer.document}
                 else:

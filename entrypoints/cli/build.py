@@ -312,7 +312,7 @@ def build(
             from img.entrypoints.cli.checks import run_call
 
             method = "check" if check else call
-            raise typer.Exit(run_call(container.building, method, request, location, file))
+            raise typer.Exit(run_call(container.dockerfiles, method, request, location, file))
         with (
             entering_failure(container, on_fail),
             explaining(container, explain),

@@ -34,7 +34,7 @@ Document = Mapping[str, object]
 
 
 class Questions(Protocol):
-    """The part of the Building container that ``--call`` needs."""
+    """The part of the Dockerfiles container that ``--call`` needs."""
 
     def check_dockerfile(self) -> CheckDockerfile:
         """Return the use case of ``--call=check``."""
@@ -60,7 +60,7 @@ class Answer:
 
 
 def run_call(
-    building: Questions, call: str, request: BuildRequest, location: str, file: str | None
+    dockerfiles: Questions, call: str, request: BuildRequest, location: str, file: str | None
 ) -> int:
     """Answer ``call``, such as ``check`` or ``outline,format=json``; return the exit code.
 
@@ -69,7 +69,7 @@ def run_call(
     asked = Call.parse(call)
     if asked is None:
         raise UsageError(f"--call={call} asks for a build")
-    answer = answer_call(building, asked, request, location, file)
+    answer = answer_call(dockerfiles, asked, request, location, file)
     if asked.json:
         say_json(answer.document, indent=2)
     else:
@@ -78,20 +78,20 @@ def run_call(
 
 
 def answer_call(
-    building: Questions, asked: Call, request: BuildRequest, location: str, file: str | None
+    dockerfiles: Questions, asked: Call, request: BuildRequest, location: str, file: str | None
 ) -> Answer:
     """Return the answer. Raises UsageError, ContextError, DockerfileError, BaseUnavailable."""
     match asked.method:
         case "outline":
-            outlined = building.outline_dockerfile()(request, location=location, file=file)
+            outlined = dockerfiles.outline_dockerfile()(request, location=location, file=file)
             return Answer(text=outline_text(outlined), document=outline_document(outlined))
         case "subrequests.describe":
             return Answer(text=methods_text(), document=methods_document())
         case "targets":
-            listed = building.list_targets()(location=location, file=file)
+            listed = dockerfiles.list_targets()(location=location, file=file)
             return Answer(text=targets_text(listed), document=targets_document(listed))
         case _:
-            checked = building.check_dockerfile()(request, location=location, file=file)
+            checked = dockerfiles.check_dockerfile()(request, location=location, file=file)
             return Answer(
                 text=check_text(checked), document=check_document(checked), checked=checked
             )

@@ -63,7 +63,7 @@ def cp(
         raise UsageError("a tar archive does not belong on a terminal", hint="redirect it")
     place = None if as_tar else destination_of(destination)
     with session.open() as container:
-        left_out = container.housekeeping.copy_out(reach=container.building.reach_recorded_store())(
+        left_out = container.housekeeping.copy_out(reach=container.steps.reach_recorded_store())(
             wanted,
             place,
             platform_of(platform),

@@ -157,7 +157,7 @@ class Execution:
         assert asked is not None
         request = request_of(self._plan.build_args, (), self._plan.targets[0])
         file = _dockerfile(location, self._plan.dockerfile)
-        say_text(answer_call(container.building, asked, request, location, file).text)
+        say_text(answer_call(container.dockerfiles, asked, request, location, file).text)
         return 0
 
     def _write_results(self, built: "BuiltImage | None", pushed: Sequence[ImageReference]) -> None:

@@ -85,7 +85,7 @@ def lock(
         agents=tuple(map(AgentSpec.parse, inputs.ssh)),
         pins=file.pins,
     ) as container:
-        container.building.lock_build()(
+        container.dockerfiles.lock_build()(
             request,
             location=location,
             file=inputs.file or None,

@@ -42,7 +42,7 @@ def enter_step(
         terminal = TerminalChoice(container.system.terminal(), os.environ.get("TERM", ""))
         if not argv:
             _announce(record, step, before=before)
-    run = container.building.debug_step()
+    run = container.steps.debug_step()
     with (
         container.storage.lock().working(),
         container.system.output_files().file("-") as out,

@@ -42,7 +42,7 @@ def serve(descriptor: int) -> NoReturn:
     code = 1
     try:
         with Session(command="img worker").open(needs=Needs.BUILD, quiet=True) as container:
-            Server(socket.socket(fileno=descriptor), container.building.solve_task()).serve()
+            Server(socket.socket(fileno=descriptor), container.steps.solve_task()).serve()
         code = 0
     except ImgError as error:
         failures.report(error)

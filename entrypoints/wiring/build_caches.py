@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from img.entrypoints.lazy import lazy_imports
@@ -57,6 +58,16 @@ def imported_caches(
         progress=progress,
     )
     return ImportedCaches(reader=reader, layers=layers, progress=progress, variant=namespace)
+
+
+def imported_mounts(imported: ImportedCaches) -> Callable[[str], Sequence[Layer]]:
+    """Return a function from the name of a cache mount to its imported files."""
+
+    def layers(name: str) -> Sequence[Layer]:
+        layer = imported.mount(name)
+        return () if layer is None else (layer,)
+
+    return layers
 
 
 def export_caches(

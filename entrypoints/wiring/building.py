@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from img.entrypoints import trace
 from img.entrypoints.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.injection import Wiring, attributes_of, providers, select
 from img.entrypoints.wiring.setup import Setup
 
 with lazy_imports(__name__):
     from img.adapters.build_context.directory import DirectoryContext
-    from img.adapters.build_context.local import LocalContexts
-    from img.adapters.build_context.recorded import RecordedContexts
     from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParser
     from img.adapters.file_digest_store.memory import MemoryFileDigestStore
     from img.adapters.git.program import GitProgram
-    from img.adapters.remote_cache.opened import OpenedRemoteCaches
-    from img.adapters.secret_source.local import LocalSecrets
-    from img.adapters.shared_blobs.opened import OpenedSharedBlobStores
     from img.adapters.vertex_workers.threads import ThreadWorkers
     from img.adapters.web.requests import RequestsWebFetcher
     from img.adapters.working_copy.git import GitWorkingCopies
-    from img.application.layers.mount_records import MountRecords
-    from img.application.layers.recorded_store import ReachRecordedStore
-    from img.application.layers.shared import ShareLayers
     from img.application.outputs.assemble import Assemble
     from img.application.outputs.check_results import CheckResults
     from img.application.outputs.deliver import DeliverOutputs
@@ -35,7 +26,6 @@ with lazy_imports(__name__):
     from img.application.outputs.squash import SquashLayers
     from img.application.planning.analyse import AnalyseDockerfile
     from img.application.planning.resolve import ResolveBases
-    from img.application.policy.guard import PolicyGuard
     from img.application.policy.signed_images import CheckSigned
     from img.application.solver.cluster_checkouts import ClusterCheckouts
     from img.application.solver.contexts import Contexts
@@ -43,12 +33,11 @@ with lazy_imports(__name__):
     from img.application.solver.observer import Unobserved
     from img.application.solver.owners import Owners
     from img.application.solver.roots import Roots
-    from img.application.solver.share_mounts import ShareMounts
     from img.application.solver.skip_cached_stages import SkipCachedStages
     from img.application.solver.solve import Solver
     from img.application.solver.steps.copy_files import CopyIntoLayer
     from img.application.solver.steps.execute import ExecuteProcess
-    from img.application.solver.steps.fetch_git import FetchRepository, HostSecrets
+    from img.application.solver.steps.fetch_git import FetchRepository
     from img.application.solver.steps.fetch_sources import CheckoutElsewhere, FetchSources
     from img.application.solver.steps.fetch_url import FetchFile
     from img.application.solver.steps.make import MakeSteps
@@ -59,73 +48,23 @@ with lazy_imports(__name__):
     from img.application.transfer.source_guard import NoGuard
     from img.application.usecases.bake import BakeTargets
     from img.application.usecases.build import BuildImage
-    from img.application.usecases.check import CheckDockerfile, ListTargets, OutlineDockerfile
-    from img.application.usecases.debug_step import DebugStep
-    from img.application.usecases.fetch_definition import FetchDefinition
-    from img.application.usecases.lock_build import LockBuild
-    from img.application.usecases.solve_task import SolveTask
     from img.entrypoints.wiring.attestations import attestations, take_account
-    from img.entrypoints.wiring.build_caches import export_caches, imported_caches
+    from img.entrypoints.wiring.build_caches import export_caches, imported_caches, imported_mounts
     from img.entrypoints.wiring.clusters import use_of, workers_of
+    from img.entrypoints.wiring.policies import policy_guard, result_check
 
 if TYPE_CHECKING:
-    from img.application.cache_import.imported import ImportedCaches
-    from img.application.outputs.solved import Solved
-    from img.application.ports.build_context import ContextSource
-    from img.application.ports.file_digest_store import FileDigestStore
-    from img.application.ports.layer_archive import LayerArchive
-    from img.application.ports.scratch_space import ScratchSpace
     from img.application.ports.vertex_workers import VertexWorkers
     from img.application.solver.cluster_use import ClusterUse
     from img.application.solver.observer import StepObserver
     from img.application.transfer.pins import Pins
     from img.application.transfer.source_guard import SourceGuard
-    from img.application.usecases.prune import KeepTidy
-    from img.domain.oci.chain import Layer
     from img.entrypoints.wiring.execution import Execution
     from img.entrypoints.wiring.housekeeping import Housekeeping
     from img.entrypoints.wiring.images import Images
     from img.entrypoints.wiring.registries import Registries
     from img.entrypoints.wiring.storage import Storage
     from img.entrypoints.wiring.system import System
-
-
-def _local_contexts(
-    setup: Setup, known: FileDigestStore, archive: LayerArchive, scratch: ScratchSpace
-) -> ContextSource:
-    if setup.recorder is None or trace.current is None:
-        return LocalContexts(known, archive, scratch)
-    return RecordedContexts(known, archive, scratch, setup.recorder, trace.current.walks)
-
-
-def _secrets_of_host(setup: Setup) -> HostSecrets | None:
-    access = setup.settings.git_access
-    if access is None:
-        return None
-    return HostSecrets(access.host, LocalSecrets(access.secrets, access.agents))
-
-
-def _tidy(setup: Setup, keep_tidy: Callable[[], KeepTidy]) -> Callable[..., None]:
-    """Return a function that tidies the state; before that, the trace of the build ends."""
-
-    def tidy(*, grown: bool = True) -> None:
-        if setup.recorder is not None:
-            if grown:
-                setup.recorder.stop("there are new results")
-            setup.recorder.end()
-        keep_tidy()(grown=grown)
-
-    return tidy
-
-
-def _imported_mounts(imported: ImportedCaches) -> Callable[[str], Sequence[Layer]]:
-    """Return a function from the name of a cache mount to its imported files."""
-
-    def layers(name: str) -> Sequence[Layer]:
-        layer = imported.mount(name)
-        return () if layer is None else (layer,)
-
-    return layers
 
 
 def _checkouts(
@@ -139,24 +78,6 @@ def _checkouts(
 
 def _observer(setup: Setup, recorder: StepObserver) -> StepObserver:
     return recorder if setup.settings.history else Unobserved()
-
-
-def _guard(setup: Setup, signed: Callable[..., CheckSigned]) -> SourceGuard:
-    policies = setup.settings.policies
-    if policies is None:
-        return NoGuard()
-    return PolicyGuard(
-        sources=policies.sources, rules=policies.rules, signed=signed(files=policies.keys)
-    )
-
-
-def _check_results(
-    setup: Setup, check: Callable[..., CheckResults]
-) -> Callable[[Sequence[Solved]], None]:
-    policies = setup.settings.policies
-    if policies is None or not any(policy.reads_results for policy in policies.rules):
-        return lambda _: None
-    return check(rules=policies.rules)
 
 
 def _pins(given: Pins | None) -> Pins:
@@ -179,9 +100,6 @@ class Building(Wiring):
         super().__init__()
         given = attributes_of(setup)
         self.parser = providers.Singleton(DockerfileParseParser)
-        self.local_contexts = providers.Singleton(
-            _local_contexts, setup, storage.file_digests, storage.archive, storage.scratch
-        )
         self.git = providers.Singleton(
             lazy(GitProgram),
             given.temporary,
@@ -190,29 +108,19 @@ class Building(Wiring):
             ).provider,
         )
         self.web = providers.Singleton(lazy(RequestsWebFetcher))
-        self.remote_caches = providers.Singleton(lazy(OpenedRemoteCaches), os.environ)
-        self.shared_stores = providers.Singleton(
-            lazy(OpenedSharedBlobStores), registries.registry, self.remote_caches
-        )
-        self.share_layers = providers.Factory(
-            lazy(ShareLayers),
-            stores=self.shared_stores,
-            hook=images.cluster_layers,
-            transfer=images.transfer,
-            progress=system.progress,
-        )
 
         self.pins = providers.Singleton(_pins, given.settings.pins)
-        self.guard = providers.Singleton(
-            _guard,
-            setup,
-            providers.Factory(
-                lazy(CheckSigned),
-                check=images.check_signatures,
-                registry=registries.registry,
-                transfer=images.transfer,
-                keys=images.signing_keys,
-            ).provider,
+        self.check_signed = providers.Factory(
+            lazy(CheckSigned),
+            check=images.check_signatures,
+            registry=registries.registry,
+            transfer=images.transfer,
+            keys=images.signing_keys,
+        )
+        self.guard: providers.Provider[SourceGuard] = select(
+            given.policy_choice,
+            none=providers.Singleton(NoGuard),
+            given=providers.Singleton(policy_guard, setup, self.check_signed.provider),
         )
         self.owners = providers.Singleton(Owners, trees=images.trees)
         self.roots = providers.Singleton(
@@ -237,7 +145,7 @@ class Building(Wiring):
         self.imported = providers.Singleton(
             lazy(imported_caches),
             registries.registry,
-            self.remote_caches,
+            registries.remote_caches,
             images.imported_layers,
             images.copy_from_layout,
             images.transfer,
@@ -261,7 +169,7 @@ class Building(Wiring):
             copy=self.copy,
             secrets=execution.secrets,
             caches=execution.cache_mounts,
-            imported=providers.Factory(_imported_mounts, self.imported),
+            imported=providers.Factory(lazy(imported_mounts), self.imported),
         )
         self.execute = providers.Factory(
             ExecuteProcess,
@@ -296,12 +204,12 @@ class Building(Wiring):
             lookup=self.lookup,
             clock=system.clock,
             pins=self.pins,
-            of_host=providers.Factory(_secrets_of_host, setup),
+            of_host=execution.host_secrets,
             guard=self.guard,
         )
         self.contexts = providers.Factory(
             Contexts,
-            local=self.local_contexts,
+            local=storage.local_contexts,
             git=self.fetch_repository,
             web=self.fetch_file,
             copy=self.copy,
@@ -323,18 +231,15 @@ class Building(Wiring):
             here=providers.Singleton(lazy(ThreadWorkers)),
             cluster=providers.Singleton(lazy(workers_of), setup, system.progress),
         )
-        self.mount_records = providers.Factory(
-            lazy(MountRecords), cache=storage.cache, clock=system.clock
-        )
         self.cluster_use: providers.Provider[ClusterUse | None] = select(
             given.step_place,
             here=providers.Object(None),
             cluster=providers.Singleton(
                 use_of,
                 setup,
-                self.share_layers.provider,
+                images.share_layers.provider,
                 images.layers,
-                self.mount_records.provider,
+                images.mount_records.provider,
             ),
         )
         self.make_steps = providers.Factory(
@@ -441,6 +346,14 @@ class Building(Wiring):
             disk_images=images.write_disk_image,
             progress=system.progress,
         )
+        self.rules_on_results = providers.Factory(
+            lazy(CheckResults), trees=images.trees, packages=images.find_packages
+        )
+        self.check_results = select(
+            given.policy_choice,
+            none=providers.Object(lambda _: None),
+            given=providers.Factory(result_check, setup, self.rules_on_results.provider),
+        )
         self.build_image = providers.Factory(
             BuildImage,
             contexts=self.contexts,
@@ -453,7 +366,7 @@ class Building(Wiring):
             export_caches=providers.Factory(
                 lazy(export_caches),
                 registries.registry,
-                self.remote_caches,
+                registries.remote_caches,
                 storage.layout_writer,
                 images.transfer,
                 self.prepare_mounts,
@@ -465,68 +378,13 @@ class Building(Wiring):
             programs=system.foreign_programs,
             progress=system.progress,
             lock=storage.lock,
-            tidy=providers.Factory(_tidy, setup, housekeeping.keep_tidy.provider),
+            tidy=housekeeping.tidy_after_build,
             take_account=self.take_account,
-            check_results=providers.Factory(
-                _check_results,
-                setup,
-                providers.Factory(
-                    lazy(CheckResults), trees=images.trees, packages=images.find_packages
-                ).provider,
-            ),
+            check_results=self.check_results,
         )
 
         self.bake_targets = providers.Factory(
             BakeTargets,
             lock=storage.lock,
-            tidy=providers.Factory(_tidy, setup, housekeeping.keep_tidy.provider),
-        )
-
-        self.fetch_definition = providers.Factory(
-            lazy(FetchDefinition), contexts=self.contexts, lock=storage.lock
-        )
-        self.solve_task = providers.Factory(
-            SolveTask,
-            solver=self.solver,
-            share=self.share_layers,
-            layers=images.layers,
-            origins=storage.origins,
-            lock=storage.lock,
-            mounts=providers.Factory(
-                lazy(ShareMounts),
-                caches=execution.cache_mounts,
-                archive=storage.archive,
-                blobs=storage.blobs,
-                indexes=storage.indexes,
-                layers=images.layers,
-                records=self.mount_records,
-            ),
-        )
-        self.reach_recorded_store = providers.Factory(
-            lazy(ReachRecordedStore), self.share_layers.provider
-        )
-        self.debug_step = providers.Factory(
-            DebugStep,
-            execute=self.execute,
-            contexts=self.local_contexts,
-            volumes=execution.volumes,
-            reach=self.reach_recorded_store,
-        )
-        self.lock_build = providers.Factory(
-            LockBuild,
-            contexts=self.contexts,
-            analyse=self.analyse,
-            url=self.fetch_file,
-            git=self.fetch_repository,
-            pins=self.pins,
-            lock=storage.lock,
-        )
-        self.check_dockerfile = providers.Factory(
-            CheckDockerfile, dockerfiles=self.contexts, analyse=self.analyse, lock=storage.lock
-        )
-        self.outline_dockerfile = providers.Factory(
-            OutlineDockerfile, dockerfiles=self.contexts, analyse=self.analyse, lock=storage.lock
-        )
-        self.list_targets = providers.Factory(
-            ListTargets, dockerfiles=self.contexts, parser=self.parser
+            tidy=housekeeping.tidy_after_build,
         )

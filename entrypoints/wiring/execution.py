@@ -31,6 +31,7 @@ with lazy_imports(__name__):
     from img.application.solver.entitled import EntitledExecutor
     from img.application.solver.limited import LimitedExecutor
     from img.application.solver.resolving import ResolvingExecutor
+    from img.application.solver.steps.fetch_git import HostSecrets
     from img.application.solver.trusting import TrustingExecutor
     from img.entrypoints.wiring.certificates import injected_certificates
 
@@ -144,6 +145,14 @@ def _context_views(setup: Setup, archive: LayerArchive) -> DirectoryContextViews
     )
 
 
+def _host_secrets(setup: Setup) -> HostSecrets | None:
+    """Return the secrets for git repositories of one host, None if there are none."""
+    access = setup.settings.git_access
+    if access is None:
+        return None
+    return HostSecrets(access.host, LocalSecrets(access.secrets, access.agents))
+
+
 class Execution(Wiring):
     """Root file systems, the executor, and the mounts of RUN."""
 
@@ -191,6 +200,7 @@ class Execution(Wiring):
             given.settings.agents,
             ownership=system.ownership,
         )
+        self.host_secrets = providers.Factory(_host_secrets, setup)
         self.context_views = providers.Singleton(lazy(_context_views), setup, storage.archive)
         self.volumes = providers.Singleton(lazy(LocalVolumes))
         self.cache_mounts = providers.Singleton(

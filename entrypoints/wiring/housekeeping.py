@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from img.entrypoints.lazy import lazy_imports
@@ -40,6 +41,19 @@ def _trash(blobs: BlobStore, lock: StateLock) -> BlobTrash:
     from img.application.ports.blob_store import BlobTrash  # isinstance needs the class
 
     return blobs if isinstance(blobs, BlobTrash) else DirectTrash(blobs, lock)
+
+
+def _tidy_after_build(setup: Setup, keep_tidy: Callable[[], KeepTidy]) -> Callable[..., None]:
+    """Return a function that tidies the state; before that, the trace of the build ends."""
+
+    def tidy(*, grown: bool = True) -> None:
+        if setup.recorder is not None:
+            if grown:
+                setup.recorder.stop("there are new results")
+            setup.recorder.end()
+        keep_tidy()(grown=grown)
+
+    return tidy
 
 
 class Housekeeping(Wiring):
@@ -87,6 +101,7 @@ class Housekeeping(Wiring):
         self.keep_tidy = providers.Factory(
             KeepTidy, collect=self.collect, cap=given.settings.max_cache
         )
+        self.tidy_after_build = providers.Factory(_tidy_after_build, setup, self.keep_tidy.provider)
         self.remove_image = providers.Factory(
             RemoveImage,
             images=storage.images,

@@ -11,9 +11,12 @@ from img.entrypoints.wiring.setup import Setup
 with lazy_imports(__name__):
     from img.adapters.disk_image.sif import Sif
     from img.adapters.disk_image.squashfs import Squashfs
+    from img.adapters.shared_blobs.opened import OpenedSharedBlobStores
     from img.adapters.signing_identities.sigstore import SigstoreIdentities
     from img.adapters.signing_keys.cosign import CosignKeys
+    from img.application.layers.mount_records import MountRecords
     from img.application.layers.on_demand import ImportedLayers, Layers
+    from img.application.layers.shared import ShareLayers
     from img.application.layers.trees import Trees
     from img.application.outputs.disk_images import WriteDiskImage
     from img.application.outputs.files import WriteFiles
@@ -88,6 +91,19 @@ class Images(Wiring):
             progress=system.progress,
             imported=self.imported_layers,
             shared=self.cluster_layers,
+        )
+        self.shared_stores = providers.Singleton(
+            lazy(OpenedSharedBlobStores), registries.registry, registries.remote_caches
+        )
+        self.share_layers = providers.Factory(
+            lazy(ShareLayers),
+            stores=self.shared_stores,
+            hook=self.cluster_layers,
+            transfer=self.transfer,
+            progress=system.progress,
+        )
+        self.mount_records = providers.Factory(
+            lazy(MountRecords), cache=storage.cache, clock=system.clock
         )
         self.trees = providers.Singleton(
             Trees, layers=self.layers, indexes=storage.indexes, archive=storage.archive

@@ -1,4 +1,4 @@
-"""Wiring of registries: the client, its mirrors, and credentials."""
+"""Wiring of registries: the client, its mirrors, and credentials; caches on other servers."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ with lazy_imports(__name__):
     from img.adapters.registry.oras import OrasRegistry
     from img.adapters.registry.registries_conf import read_registry_rules
     from img.adapters.registry.trust import trust_in
+    from img.adapters.remote_cache.opened import OpenedRemoteCaches
     from img.application.usecases.login import Login, Logout
     from img.application.usecases.registry_contents import (
         ListReferrers,
@@ -100,7 +101,7 @@ def _contents(
 
 
 class Registries(Wiring):
-    """Registries, and the credentials for them."""
+    """Registries, and the credentials for them; caches on other servers."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__()
@@ -121,6 +122,7 @@ class Registries(Wiring):
             ),
         )
         self.contents = providers.Singleton(_contents, self.credentials, self.insecure, self.rules)
+        self.remote_caches = providers.Singleton(lazy(OpenedRemoteCaches), os.environ)
 
         self.list_tags = providers.Factory(ListTags, contents=self.contents)
         self.list_repositories = providers.Factory(ListRepositories, contents=self.contents)

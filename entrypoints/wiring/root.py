@@ -18,11 +18,13 @@ from img.entrypoints.wiring.setup import OWN_ADAPTERS, Setup
 with lazy_imports(__name__):
     from img.application.ports.plugin import PluginContext
     from img.entrypoints.wiring.building import Building
+    from img.entrypoints.wiring.dockerfiles import Dockerfiles
     from img.entrypoints.wiring.execution import Execution
     from img.entrypoints.wiring.housekeeping import Housekeeping
     from img.entrypoints.wiring.images import Images
     from img.entrypoints.wiring.plugins import add_plugin
     from img.entrypoints.wiring.registries import Registries
+    from img.entrypoints.wiring.steps import Steps
     from img.entrypoints.wiring.storage import Storage
     from img.entrypoints.wiring.system import System
     from img.entrypoints.wiring.tracing import kept_trace, recording
@@ -90,6 +92,16 @@ class Container:
             self.housekeeping,
         )
 
+    @cached_property
+    def dockerfiles(self) -> Dockerfiles:
+        """Reading of Dockerfiles without a build."""
+        return Dockerfiles(self.storage, self.building)
+
+    @cached_property
+    def steps(self) -> Steps:
+        """Single steps."""
+        return Steps(self.storage, self.images, self.execution, self.building)
+
     def with_access(self, access: RegistryAccess) -> Container:
         """Return a container with another access to registries.
 
@@ -125,7 +137,6 @@ class Container:
             (self.execution.snapshotter, other.execution.snapshotter),
             (self.execution.context_views, other.execution.context_views),
             (self.execution.cache_mounts, other.execution.cache_mounts),
-            (self.building.local_contexts, other.building.local_contexts),
             (self.building.imported, other.building.imported),
             (self.building.lookup, other.building.lookup),
             (self.building.roots, other.building.roots),

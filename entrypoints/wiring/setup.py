@@ -34,6 +34,11 @@ class Setup:
         return "here" if self.settings.cluster is None else "cluster"
 
     @property
+    def policy_choice(self) -> str:
+        """The policies on sources and results: none, or those that are given."""
+        return "none" if self.settings.policies is None else "given"
+
+    @property
     def progress(self) -> str:
         """The progress display."""
         silent = self.settings.quiet or self.settings.on_event is not None

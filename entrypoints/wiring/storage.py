@@ -1,10 +1,11 @@
-"""Wiring of the state directory, and of images in files."""
+"""Wiring of the state directory, of build contexts here, and of images in files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from img.entrypoints import trace
 from img.entrypoints.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.injection import (
     Wiring,
@@ -22,6 +23,8 @@ with lazy_imports(__name__):
     from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
     from img.adapters.blob_store.recorded import RecordedBlobStore
     from img.adapters.blob_store.shared import SharedBlobs, WithSharedBlobs
+    from img.adapters.build_context.local import LocalContexts
+    from img.adapters.build_context.recorded import RecordedContexts
     from img.adapters.cache_store.memory import MemoryCacheStore
     from img.adapters.cache_store.namespaced import NamespacedCacheStore
     from img.adapters.cache_store.sqlite import SqliteCacheStore
@@ -50,10 +53,12 @@ with lazy_imports(__name__):
 if TYPE_CHECKING:
     from img.application.ports.blob_origins import BlobOrigins
     from img.application.ports.blob_store import BlobStore
+    from img.application.ports.build_context import ContextSource
     from img.application.ports.cache_store import CacheStore
     from img.application.ports.file_digest_store import FileDigestStore
     from img.application.ports.image_store import ImageStore
     from img.application.ports.index_store import IndexStore
+    from img.application.ports.layer_archive import LayerArchive
     from img.application.ports.scratch_space import ScratchSpace
     from img.entrypoints.wiring.system import System
 
@@ -104,8 +109,17 @@ def _shared_images(setup: Setup, own: ImageStore, blobs: WithSharedBlobs) -> Ima
     return WithSharedImages(own, shared, blobs, blobs.adopt)
 
 
+def _local_contexts(
+    setup: Setup, known: FileDigestStore, archive: LayerArchive, scratch: ScratchSpace
+) -> ContextSource:
+    """Return the contexts on this machine, which are recorded in a build that may leave a trace."""
+    if setup.recorder is None or trace.current is None:
+        return LocalContexts(known, archive, scratch)
+    return RecordedContexts(known, archive, scratch, setup.recorder, trace.current.walks)
+
+
 class Storage(Wiring):
-    """Blobs, names, records, locks; and images that are read from and written to files."""
+    """Blobs, names, records, locks; build contexts; images read from and written to files."""
 
     def __init__(self, setup: Setup, system: System) -> None:
         super().__init__()
@@ -159,6 +173,10 @@ class Storage(Wiring):
         )
         self.lock = providers.Singleton(FileStateLock, given.settings.state)
         self.archive = providers.Singleton(lazy(TarLayerArchive), system.ownership)
+
+        self.local_contexts = providers.Singleton(
+            _local_contexts, setup, self.file_digests, self.archive, self.scratch
+        )
 
         self.layouts = providers.Singleton(lazy(DirectoryLayouts))
         self.layout_writer = providers.Singleton(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from img.entrypoints.settings import Settings
     from img.entrypoints.wiring.building import Building
     from img.entrypoints.wiring.execution import Execution
+    from img.entrypoints.wiring.images import Images
     from img.entrypoints.wiring.injection import providers
     from img.entrypoints.wiring.registries import Registries
     from img.entrypoints.wiring.setup import Setup
@@ -35,6 +36,9 @@ class Parts(Protocol):
 
     @property
     def registries(self) -> Registries: ...
+
+    @property
+    def images(self) -> Images: ...
 
     @property
     def execution(self) -> Execution: ...
@@ -98,8 +102,8 @@ def unrecorded(container: Parts) -> dict[str, providers.Provider[Any]]:
         "git": container.building.git,
         "web": container.building.web,
         "working_copies": container.building.working_copies,
-        "remote_caches": container.building.remote_caches,
-        "shared_stores": container.building.shared_stores,
+        "remote_caches": container.registries.remote_caches,
+        "shared_stores": container.images.shared_stores,
         "imported": container.building.imported,
         "executor": container.execution.executor,
         "secrets": container.execution.secrets,

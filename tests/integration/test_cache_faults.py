@@ -72,7 +72,7 @@ def a_machine() -> InMemoryApp:
     """Return an img without results, and with real caches."""
     app = InMemoryApp()
     app.publish("base", {"etc/os": b"base"})
-    app.container.building.remote_caches.override(OpenedRemoteCaches({}))
+    app.container.registries.remote_caches.override(OpenedRemoteCaches({}))
     for number, name in enumerate(("one", "two", "three"), 1):
 
         def act(root: MemoryWorkspace, name: str = name, size: int = number * 40_000) -> None:

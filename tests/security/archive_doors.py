@@ -193,7 +193,7 @@ class Context(Command):
         self.source = _Input(
             parts.storage.file_digests(), parts.storage.archive(), parts.storage.scratch()
         )
-        parts.building.local_contexts.override(providers.Object(self.source))
+        parts.storage.local_contexts.override(providers.Object(self.source))
 
     def make(self, rng: random.Random) -> Tar:
         made = super().make(rng)

@@ -141,10 +141,12 @@ class Dockerfiles(Beside[HostileDockerfile]):
     def _questions(self, given: HostileDockerfile) -> Iterator[Callable[[], object]]:
         request = request_of(given.options)
         container, location = self.img.container, str(self.img.context)
-        yield lambda: _show_targets(container.building.list_targets()(location=location))
-        yield lambda: _show_check(container.building.check_dockerfile()(request, location=location))
+        yield lambda: _show_targets(container.dockerfiles.list_targets()(location=location))
+        yield lambda: _show_check(
+            container.dockerfiles.check_dockerfile()(request, location=location)
+        )
         yield lambda: _show_outline(
-            container.building.outline_dockerfile()(request, location=location)
+            container.dockerfiles.outline_dockerfile()(request, location=location)
         )
         yield lambda: container.building.build_image()(
             request,

@@ -155,7 +155,7 @@ class InMemoryApp:
             (parts.system.clock, self.clock),
             (parts.system.history, self.history),
             (parts.storage.lock, self.lock),
-            (parts.building.local_contexts, self.contexts),
+            (parts.storage.local_contexts, self.contexts),
             (parts.storage.archive, self.archive),
             (parts.storage.scratch, MemoryScratchSpace()),
             (parts.execution.secrets, MemorySecrets(self.secrets)),
@@ -163,7 +163,7 @@ class InMemoryApp:
             (parts.execution.context_views, self.views),
             (parts.execution.snapshotter, self.snapshotter),
             (parts.execution.executor, self.executor),
-            (parts.building.remote_caches, self.remote_caches),
+            (parts.registries.remote_caches, self.remote_caches),
             (parts.system.output_files, MemoryOutputFiles()),
         ]
         for provider, adapter in adapters:

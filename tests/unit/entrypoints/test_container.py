@@ -72,6 +72,8 @@ def use_cases(container: Container) -> dict[str, providers.Factory[Any]]:
             container.images,
             container.housekeeping,
             container.building,
+            container.dockerfiles,
+            container.steps,
         )
         for name, provider in part.providers.items()
         if isinstance(provider, providers.Factory)
@@ -148,7 +150,8 @@ def test_a_command_makes_the_parts_that_it_uses(tmp_path: Path) -> None:
 
     container.images.list_images()
 
-    assert not {"execution", "housekeeping", "building"} & vars(container).keys()
+    unneeded = {"execution", "housekeeping", "building", "dockerfiles", "steps"}
+    assert not unneeded & vars(container).keys()
 
 
 def test_what_holds_state_is_made_once(tmp_path: Path) -> None:

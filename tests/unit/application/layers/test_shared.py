@@ -34,13 +34,13 @@ class Stores(SharedBlobStores):
 def machine(store: SharedBlobs, place: DirectoryStore | RegistryStore = PLACE) -> InMemoryApp:
     """Return an img that uses ``store``."""
     app = InMemoryApp()
-    app.container.building.shared_stores.override(Stores(store))
-    app.container.building.share_layers()(place)
+    app.container.images.shared_stores.override(Stores(store))
+    app.container.images.share_layers()(place)
     return app
 
 
 def shared_by(app: InMemoryApp, place: DirectoryStore | RegistryStore = PLACE) -> SharedLayers:
-    return app.container.building.share_layers()(place)
+    return app.container.images.share_layers()(place)
 
 
 def offered(store: MemorySharedBlobs, *names: str) -> list[Layer]:
@@ -161,7 +161,7 @@ def test_a_cancelled_build_fetches_nothing_more() -> None:
 def test_a_push_to_the_registry_of_the_store_mounts() -> None:
     app = InMemoryApp()
     store = RegistrySharedBlobs(CLUSTER, app.registry)
-    app.container.building.shared_stores.override(Stores(store))
+    app.container.images.shared_stores.override(Stores(store))
     layer = app.layer({"a": b"a"})
     shared_by(app, CLUSTER).offer([layer])
     app.blobs.remove(layer.descriptor.digest)
@@ -179,7 +179,7 @@ def test_a_push_to_the_registry_of_the_store_mounts() -> None:
 def test_a_lost_layer_of_a_registry_is_lost_too() -> None:
     app = InMemoryApp()
     store = RegistrySharedBlobs(CLUSTER, app.registry)
-    app.container.building.shared_stores.override(Stores(store))
+    app.container.images.shared_stores.override(Stores(store))
     layer = app.layer({"a": b"a"})
     shared_by(app, CLUSTER).note([layer.descriptor.digest])
     app.blobs.remove(layer.descriptor.digest)
@@ -199,7 +199,7 @@ def test_a_layer_knows_whether_others_can_fetch_it() -> None:
 def test_a_layer_that_a_look_up_finds_is_known_to_be_in_the_registry() -> None:
     app = InMemoryApp()
     store = RegistrySharedBlobs(CLUSTER, app.registry)
-    app.container.building.shared_stores.override(Stores(store))
+    app.container.images.shared_stores.override(Stores(store))
     layer = app.layer({"a": b"a"})
     shared_by(app, CLUSTER).offer([layer])
     app.origins.remove([layer.descriptor.digest])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+from dependency_injector import providers
 
 from img.adapters.signing_keys.memory import MemorySigningKeys
 from img.adapters.snapshotter.memory import MemoryWorkspace
@@ -26,6 +27,7 @@ from img.domain.policy.policies import Policies
 from img.domain.policy.policy import Policy, SignedImages
 from img.domain.policy.source_policy import SourcePolicy
 from img.domain.reference import ImageReference
+from img.entrypoints.wiring.policies import policy_guard, result_check
 from img.entrypoints.wiring.setup import Setup
 from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, a_request
 
@@ -61,10 +63,10 @@ def _with(app: InMemoryApp, text: str = "", *rules: Mapping[str, object], key: b
     building = app.container.building
     setup: Setup = app.container._setup
     changed = replace(setup, settings=replace(setup.settings, policies=policies))
-    for provider in (building.guard, building.build_image.kwargs["check_results"]):
-        if hasattr(provider, "reset"):
-            provider.reset()
-        provider.set_args(changed, *provider.args[1:])
+    guard = policy_guard(changed, building.check_signed)
+    check = result_check(changed, building.rules_on_results)
+    building.guard.override(providers.Object(guard))
+    building.check_results.override(providers.Object(check))
 
 
 def _refused(

@@ -51,7 +51,7 @@ class World:
     ) -> None:
         self.app = InMemoryApp()
         container = self.app.container
-        container.building.local_contexts.override(
+        container.storage.local_contexts.override(
             MemoryContexts(
                 archive=self.app.archive,
                 scratch=MemoryScratchSpace(),
@@ -415,14 +415,14 @@ def test_a_file_that_is_no_archive_has_no_directories() -> None:
     ids=["archive", "directory of an archive", "git"],
 )
 def test_a_definition_is_some_files_of_a_remote_place(world: World, location: str) -> None:
-    fetch = world.app.container.building.fetch_definition()
+    fetch = world.app.container.dockerfiles.fetch_definition()
 
     assert fetch(location, ["a", "nothing"]) == {"a": b"1"}
 
 
 def test_a_definition_of_one_file_has_a_largest_size() -> None:
     pages = {"https://host/f": b"x", "https://host/large": b"\n" * (LARGEST_PAGE + 1)}
-    fetch = World(pages=pages).app.container.building.fetch_definition()
+    fetch = World(pages=pages).app.container.dockerfiles.fetch_definition()
 
     assert fetch("https://host/f", ["a"]) == b"x"
     with pytest.raises(BakeError, match="maximum allowed size"):
@@ -430,7 +430,7 @@ def test_a_definition_of_one_file_has_a_largest_size() -> None:
 
 
 def test_a_repository_with_the_name_of_a_directory_is_no_definition() -> None:
-    fetch = World(directories={"github.com/a/b": {}}).app.container.building.fetch_definition()
+    fetch = World(directories={"github.com/a/b": {}}).app.container.dockerfiles.fetch_definition()
 
     with pytest.raises(ContextError, match="is a directory here"):
         fetch("github.com/a/b", ["a"])

@@ -27,9 +27,9 @@ class Machine:
 
     def __init__(self, store: MemorySharedBlobs) -> None:
         self.app = InMemoryApp()
-        self.app.container.building.shared_stores.override(_Opened(store))
-        self.shared: SharedLayers = self.app.container.building.share_layers()(PLACE)
-        self.mounts: ShareMounts = self.app.container.building.solve_task().mounts
+        self.app.container.images.shared_stores.override(_Opened(store))
+        self.shared: SharedLayers = self.app.container.images.share_layers()(PLACE)
+        self.mounts: ShareMounts = self.app.container.steps.solve_task().mounts
         caches = self.app.container.execution.cache_mounts()
         with use(caches, NAME) as directory:
             self.directory = Path(directory)

@@ -82,7 +82,7 @@ def test_layers_in_the_store_of_a_cluster_are_fetched(app: InMemoryApp, tmp_path
     with app.blobs.open(made[-1].descriptor.digest) as content:
         store.add(made[-1].descriptor, content)
     app.blobs.remove(made[-1].descriptor.digest)
-    reach = app.container.building.reach_recorded_store()
+    reach = app.container.steps.reach_recorded_store()
 
     reach(replace(record, options={"cluster_store": f"dir:{tmp_path}/gone"}))
     with pytest.raises(BlobNotFound):

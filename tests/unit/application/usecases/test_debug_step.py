@@ -36,7 +36,7 @@ def files_at(
     found: set[str] = set()
     empty = FileTree.of_files(())
     app.commands["look"] = lambda root: found.update(each.path for each in root.changes(empty))
-    run = app.container.building.debug_step()
+    run = app.container.steps.debug_step()
 
     assert run(record, step, ["look"], lambda *_: None, before=before).success
     return {path for path in found if path in {"bin/make", "a", "out", "half"}}
@@ -56,7 +56,7 @@ def test_a_command_sees_the_files_before_and_after_each_step(app: InMemoryApp) -
 def test_changes_of_the_command_are_discarded(app: InMemoryApp) -> None:
     record = app.recorded(DOCKERFILE, {"a": b"a"})
     app.commands["change"] = lambda root: root.write("half", b"changed")
-    run = app.container.building.debug_step()
+    run = app.container.steps.debug_step()
 
     assert record.failed
     run(record, record.failed, ["change"], lambda *_: None)
@@ -68,7 +68,7 @@ def test_the_store_of_the_cluster_of_a_build_is_reached_first(app: InMemoryApp) 
     record = app.recorded(DOCKERFILE, {"a": b"a"})
     reached: list[BuildRecord] = []
     app.commands["look"] = lambda _root: None
-    run = app.container.building.debug_step(reach=reached.append)
+    run = app.container.steps.debug_step(reach=reached.append)
 
     run(record, record.instructions[2], ["look"], lambda *_: None)
 
@@ -77,7 +77,7 @@ def test_the_store_of_the_cluster_of_a_build_is_reached_first(app: InMemoryApp) 
 
 def test_there_is_nothing_before_a_base_image(app: InMemoryApp) -> None:
     record = app.recorded(DOCKERFILE, {"a": b"a"})
-    run = app.container.building.debug_step()
+    run = app.container.steps.debug_step()
 
     with pytest.raises(UsageError, match="not on record"):
         run(record, record.instructions[0], ["look"], lambda *_: None, before=True)
@@ -101,7 +101,7 @@ def test_a_step_whose_user_is_missing_is_entered_as_another(app: InMemoryApp) ->
 
     app.commands["test"] = app.commands["id"] = missing
     record = app.recorded(DOCKERFILE.replace("RUN test", "USER absent:0\nRUN test"), {"a": b"a"})
-    run = app.container.building.debug_step()
+    run = app.container.steps.debug_step()
 
     assert record.failed
     with pytest.raises(ProcessNotStarted, match="find user absent") as caught:
@@ -116,7 +116,7 @@ def test_a_step_whose_user_is_missing_is_entered_as_another(app: InMemoryApp) ->
 def test_discarded_changes_cannot_be_entered(app: InMemoryApp) -> None:
     record = app.recorded(DOCKERFILE.replace("RUN test", "RUN missing"), {"a": b"a"})
     step = StepRecord(vertex="9", name="RUN x", facts=record.instructions[-1].facts)
-    run = app.container.building.debug_step()
+    run = app.container.steps.debug_step()
 
     with pytest.raises(UsageError, match="were not kept") as caught:
         run(record, step, ["look"], lambda *_: None)
@@ -134,7 +134,7 @@ def shell_of(
     app.publish("shells", {"bin/make": b"make", **files})
     record = app.recorded(f"FROM shells\n{step}\n", {"a": b"a"})
     terminal = MemoryTerminal()
-    run = app.container.building.debug_step()
+    run = app.container.steps.debug_step()
     chosen = TerminalChoice(terminal, kind)
 
     run(record, record.instructions[-1], (), lambda *_: None, terminal=chosen)

@@ -71,7 +71,7 @@ class World:
         pins = pins or RecordingPins()
         self.pins(pins)
         request = a_request(pull=PullPolicy.ALWAYS, **options)
-        self.app.container.building.lock_build()(request, location=".")
+        self.app.container.dockerfiles.lock_build()(request, location=".")
         return pins.noted
 
     def build(

@@ -64,13 +64,13 @@ class Machines:
 
     def join(self, app: InMemoryApp, *, secrets: bool = False) -> None:
         """Let an app build on the cluster."""
-        building = app.container.building
+        building, images = app.container.building, app.container.images
         use = ClusterUse(
-            shared=building.share_layers()(PLACE),
-            layers=app.container.images.layers(),
+            shared=images.share_layers()(PLACE),
+            layers=images.layers(),
             platform=HERE,
             secrets=secrets,
-            mounts=building.mount_records(),
+            mounts=images.mount_records(),
             mount_limit=1 << 20,
         )
         building.cluster_use.override(providers.Object(use))
@@ -84,12 +84,12 @@ class Machines:
         return sorted(each.argv[-1] for app in apps for each in app.executor.processes)
 
     def _machine(self, app: InMemoryApp) -> InMemoryApp:
-        app.container.building.shared_stores.override(Stores(self.store))
+        app.container.images.shared_stores.override(Stores(self.store))
         return app
 
     def _worker(self, name: str) -> ScriptedWorker:
         def perform(task: VertexTask, watch: TaskWatch, cancelled: Cancellation) -> VertexAnswer:
-            solve: SolveTask = self.workers[name].container.building.solve_task()
+            solve: SolveTask = self.workers[name].container.steps.solve_task()
             answer = solve(task, watch, Event())
             if answer.keeps:
                 watch.kept(solve.keep(task, Event()))

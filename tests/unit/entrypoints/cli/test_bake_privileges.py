@@ -247,7 +247,7 @@ class Openers:
     def __init__(self) -> None:
         self.app = InMemoryApp()
         building = self.app.container.building
-        building.local_contexts.override(
+        self.app.container.storage.local_contexts.override(
             LocalContexts(MemoryFileDigestStore(), self.app.archive, MemoryScratchSpace())
         )
         files = {("c" * 40, ""): MemoryContext({"Dockerfile": b"", "F": b"", "a/F": b""})}
