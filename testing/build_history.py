@@ -50,12 +50,11 @@ class BuildHistoryContract:
         writers = [history.begin(started) for started in (20.25, 100.5, 3.0)]
 
         assert [each.started for each in history.records()] == [100.5, 20.25, 3.0]
-        assert all(each.running for each in history.records())
-        assert not any(each.running for each in history.records(quick=True))
+        assert all(history.is_running(each.id) for each in writers)
         for writer in writers:
             writer.close()
         assert {each.id for each in history.records()} == {each.id for each in writers}
-        assert not any(each.running for each in history.records())
+        assert not any(history.is_running(each.id) for each in writers)
 
     def test_the_journal_of_a_running_build_can_be_read(self, history: BuildHistory) -> None:
         writer = history.begin(1)
@@ -74,6 +73,7 @@ class BuildHistoryContract:
         history.remove(writer.id)
 
         assert [each.id for each in history.records()] == [other.id]
+        assert not history.is_running(writer.id)
         for read in (history.journal, history.output, history.remove):
             with pytest.raises(RecordNotFound):
                 read(writer.id)

@@ -31,6 +31,7 @@ _FLUSH_S = 1.0  # output of the last second may be lost if img is killed
 _FLUSH_BYTES = 1 << 20
 _CHUNK = 1 << 18
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class FileBuildHistory(BuildHistory):
@@ -53,7 +54,7 @@ class FileBuildHistory(BuildHistory):
             return _Unwritten(record)
         return _FileRecord(record, journal, path)
 
-    def records(self, *, quick: bool = False) -> Sequence[StoredRecord]:
+    def records(self) -> Sequence[StoredRecord]:
         found = []
         for name in self._names():
             path = f"{self._directory}/{name}"
@@ -66,10 +67,15 @@ class FileBuildHistory(BuildHistory):
                         id=name.partition("-")[2],
                         started=int(name.partition("-")[0]) / 1e6,
                         size=size * 512,
-                        running=not quick and _is_locked(path + _JOURNAL),
                     )
                 )
         return found
+
+    def is_running(self, record: str) -> bool:
+        try:
+            return _is_locked(self._path(record) + _JOURNAL)
+        except RecordNotFound:
+            return False
 
     def journal(self, record: str) -> Iterator[JournalEntry]:
         descriptor = self._opened(record, _JOURNAL)
@@ -90,19 +96,19 @@ class FileBuildHistory(BuildHistory):
             with suppress(FileNotFoundError):
                 os.unlink(path + ending)
 
-    def _names(self) -> list[str]:
-        """Return the names of the journals without their ending, the latest first."""
+    def _names(self, record: str = "") -> list[str]:
+        """Return the names of journals without their ending, all or one, the latest first."""
         try:
             names = os.listdir(self._directory)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        ends = (name.removesuffix(_JOURNAL) for name in names if name.endswith(_JOURNAL))
+        ending = f"-{record}{_JOURNAL}" if record else _JOURNAL
+        ends = (name.removesuffix(_JOURNAL) for name in names if name.endswith(ending))
         return sorted(filter(_is_name, ends), reverse=True)
 
     def _path(self, record: str) -> str:
-        for name in self._names():
-            if name.endswith(f"-{record}"):
-                return f"{self._directory}/{name}"
+        for name in self._names(record):
+            return f"{self._directory}/{name}"
         raise RecordNotFound(record)
 
     def _opened(self, record: str, ending: str) -> int | None:
@@ -126,7 +132,7 @@ def _locked(path: str) -> int:
 
 def _is_name(text: str) -> bool:
     started, dash, record = text.partition("-")
-    is_hex = all(each in "0123456789abcdef" for each in record)
+    is_hex = not record.strip("0123456789abcdef")
     is_time = len(started) == _TIME_DIGITS and started.isdecimal()
     return bool(dash) and is_time and len(record) == 2 * _ID_BYTES and is_hex
 
@@ -146,7 +152,7 @@ def _entries(descriptor: int) -> Iterator[JournalEntry]:
     with open(descriptor, "rb") as file:
         for line in file:
             with suppress(ValueError, RecursionError):  # the last one may be cut off
-                entry = json.loads(line)
+                entry = json.loads(line.decode())
                 if isinstance(entry, dict):
                     yield entry
 
@@ -196,7 +202,7 @@ class _FileRecord(RecordWriter):
         return self._id
 
     def note(self, entry: JournalEntry) -> None:
-        line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+        line = _encode(entry).encode() + b"\n"
         with self._lock:
             if self._journal >= 0:
                 self._journal = self._written(self._journal, line)

@@ -52,17 +52,19 @@ class MemoryBuildHistory(BuildHistory):
         self._records[record.id] = record
         return record
 
-    def records(self, *, quick: bool = False) -> Sequence[StoredRecord]:
+    def records(self) -> Sequence[StoredRecord]:
         found = [
             StoredRecord(
                 id=each.id,
                 started=each.started,
                 size=sum(len(piece.data) for piece in each.pieces),
-                running=each.running and not quick,
             )
             for each in self._records.values()
         ]
         return sorted(found, key=lambda each: (each.started, each.id), reverse=True)
+
+    def is_running(self, record: str) -> bool:
+        return record in self._records and self._records[record].running
 
     def journal(self, record: str) -> Iterator[JournalEntry]:
         return iter([*self._found(record).entries])

@@ -115,7 +115,7 @@ class BuildRecorder(ProgressSink, StepObserver):
         return number
 
     def _tidy(self) -> None:
-        stored = [(each.id, each.started, each.size) for each in self._history.records(quick=True)]
+        stored = [(each.id, each.started, each.size) for each in self._history.records()]
         for record in self._keep.superfluous(stored, self._now()):
             with suppress(ImgError):  # another process did it, or it is running
                 self._history.remove(record)

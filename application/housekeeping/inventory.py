@@ -170,7 +170,7 @@ class Inventory:
                 kind=Kind.HISTORY,
                 size=stored.size,
                 description="record of a build",
-                kept_by=RUNNING if stored.running else "",
+                kept_by=RUNNING if self.history.is_running(stored.id) else "",
                 created=_moment(stored.started),
                 used=_moment(stored.started),
             )

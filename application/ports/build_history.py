@@ -32,7 +32,6 @@ class StoredRecord:
     id: str
     started: float  # seconds since 1970
     size: int  # bytes on disk, with the logs
-    running: bool  # its build has not ended, and was not killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +77,12 @@ class BuildHistory(Protocol):
         """Return a new record of a build that started then. Raises nothing."""
 
     @abstractmethod
-    def records(self, *, quick: bool = False) -> Sequence[StoredRecord]:
-        """Return all records, the latest first; if ``quick``, none of them counts as running."""
+    def records(self) -> Sequence[StoredRecord]:
+        """Return all records, the latest first."""
+
+    @abstractmethod
+    def is_running(self, record: str) -> bool:
+        """Return whether the build has not ended and was not killed; False without a record."""
 
     @abstractmethod
     def journal(self, record: str) -> Iterator[JournalEntry]:

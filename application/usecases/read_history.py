@@ -91,7 +91,7 @@ class ReadHistory:
             id=stored.id,
             started=stored.started,
             size=stored.size,
-            running=stored.running,
+            running=self.history.is_running(stored.id),
         )
 
 

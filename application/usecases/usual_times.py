@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import field
+from itertools import islice
 from statistics import median
 from threading import Lock
 
@@ -31,8 +32,9 @@ class UsualTimes:
 
     def _read(self) -> Mapping[str, float]:
         found: dict[str, list[float]] = {}
-        ended = [record for record in self.history.records() if not record.running]
-        for stored in ended[:_RECORDS]:
+        records = self.history.records()
+        ended = (each for each in records if not self.history.is_running(each.id))
+        for stored in islice(ended, _RECORDS):
             try:
                 journal = self.history.journal(stored.id)
                 record = record_of(journal, id=stored.id, started=stored.started)

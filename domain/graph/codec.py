@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from enum import Enum
+from functools import cache
+from typing import Any
 
 from img.domain.digest import Digest
 from img.domain.graph.operations import Operation
@@ -27,13 +29,18 @@ def canonical_json(value: Json) -> bytes:
     return text.encode(errors="surrogateescape")
 
 
-def _fields(value: object) -> dict[str, Json]:
-    assert is_dataclass(value)
+def _fields(value: Any) -> dict[str, Json]:
     return {
-        each.name: _encoded(found)
-        for each in fields(value)
-        if (found := getattr(value, each.name)) or each.name not in _LATER
+        name: _encoded(found)
+        for name in _names(value.__class__)
+        if (found := getattr(value, name)) or name not in _LATER
     }
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    """Return the names of the fields of a data class."""
+    return tuple(each.name for each in fields(kind))
 
 
 def _encoded(value: object) -> Json:

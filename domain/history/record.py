@@ -1,8 +1,9 @@
 """Records of builds, as their journals tell them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from enum import Enum
+from typing import Any
 
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest, InvalidDigest
@@ -166,25 +167,20 @@ def record_of(
 
     A build without an end that is not ``running`` was killed: it is interrupted.
     """
-    record = BuildRecord(
-        id=id, started=started, size=size, status="running" if running else "interrupted"
-    )
-    steps: dict[str, StepRecord] = {}
+    build: dict[str, Any] = {"status": "running" if running else "interrupted"}
+    steps: dict[str, dict[str, Any]] = {}
     images: list[BuiltRecord] = []
     for entry in entries:
         at, kind = _number(entry.get("t")), entry.get("e")
         vertex = entry.get("v")
         if kind == "asked":
-            record = replace(
-                record,
-                command=_text(entry.get("command")),
-                options=_object(entry.get("options")),
-                namespace=_text(entry.get("namespace")),
-                version=_text(entry.get("version")),
-            )
+            build["options"] = _object(entry.get("options"))
+            for name in ("command", "namespace", "version"):
+                build[name] = _text(entry.get(name))
         elif kind == "ended":
-            status = _text(entry.get("status"))
-            record = replace(record, status=status, error=_text(entry.get("error")), ended=at)
+            build["ended"] = at
+            for name in ("status", "error"):
+                build[name] = _text(entry.get(name))
         elif kind == "image":
             names = texts_in(entry.get("names"))
             digest = _text(entry.get("digest"))
@@ -192,37 +188,38 @@ def record_of(
                 BuiltRecord(target=_text(entry.get("target")), digest=digest, names=names)
             )
         elif isinstance(vertex, str):
-            step = steps.get(vertex) or StepRecord(vertex=vertex)
-            steps[vertex] = _after(step, entry, at)
-    return replace(record, steps=tuple(steps.values()), images=tuple(images))
+            step = steps.get(vertex)
+            if step is None:
+                step = steps[vertex] = {"vertex": vertex}
+            _tell(step, entry, at)
+    made = tuple(StepRecord(**step) for step in steps.values())
+    return BuildRecord(id=id, started=started, size=size, steps=made, images=tuple(images), **build)
 
 
-def _after(step: StepRecord, entry: JournalEntry, at: float) -> StepRecord:
-    """Return the step after an entry about it."""
+def _tell(step: dict[str, Any], entry: JournalEntry, at: float) -> None:
+    """Put what an entry tells of a step into the fields of its StepRecord."""
     match entry.get("e"):
         case "started":
             name = _text(entry.get("name"))
-            return replace(step, name=name, started=at, ended=None, outcome=Outcome.RUNNING)
+            step.update(name=name, started=at, ended=None, outcome=Outcome.RUNNING)
         case "cached":
             name = _text(entry.get("name"))
-            return replace(step, name=name, started=at, ended=at, outcome=Outcome.CACHED)
+            step.update(name=name, started=at, ended=at, outcome=Outcome.CACHED)
         case "done":
-            return replace(step, ended=at, outcome=Outcome.DONE)
+            step.update(ended=at, outcome=Outcome.DONE)
         case "failed":
             message = _text(entry.get("message"))
-            return replace(step, ended=at, outcome=Outcome.FAILED, message=message)
+            step.update(ended=at, outcome=Outcome.FAILED, message=message)
         case "canceled":
-            return replace(step, ended=at, outcome=Outcome.CANCELED)
+            step.update(ended=at, outcome=Outcome.CANCELED)
         case "warning":
-            return replace(step, warnings=(*step.warnings, _text(entry.get("message"))))
+            step["warnings"] = (*step.get("warnings", ()), _text(entry.get("message")))
         case "received":
-            return replace(step, received=step.received + int(_number(entry.get("bytes"))))
+            step["received"] = step.get("received", 0) + int(_number(entry.get("bytes")))
         case "log":
-            return replace(step, log=int(_number(entry.get("n"))))
+            step["log"] = int(_number(entry.get("n")))
         case "facts":
-            return replace(step, facts=_facts(entry))
-        case _:
-            return step
+            step["facts"] = _facts(entry)
 
 
 def _facts(entry: JournalEntry) -> StepFacts:

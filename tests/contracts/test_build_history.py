@@ -64,7 +64,7 @@ def test_a_record_survives_a_kill_at_any_time(tmp_path: Path) -> None:
 
     for stored in history.records():
         entries = [*history.journal(stored.id)]
-        assert not stored.running
+        assert not history.is_running(stored.id)
         assert [entry["n"] for entry in entries] == [*range(len(entries))]
         data = b"".join(piece.data for piece in history.output(stored.id))
         assert data == b"line of output\n" * (len(data) // 15)
