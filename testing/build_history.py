@@ -56,6 +56,14 @@ class BuildHistoryContract:
         assert {each.id for each in history.records()} == {each.id for each in writers}
         assert not any(history.is_running(each.id) for each in writers)
 
+    def test_logs_count_for_the_size(self, history: BuildHistory) -> None:
+        writer = history.begin(1)
+        writer.output(LogPiece(0, 1, 0, b"a"))
+        writer.close()
+
+        assert history.size(writer.id) > 0
+        assert history.size("0123456789ab") == 0
+
     def test_the_journal_of_a_running_build_can_be_read(self, history: BuildHistory) -> None:
         writer = history.begin(1)
         writer.note({"e": "asked", "t": 1})

@@ -42,6 +42,7 @@ class FileBuildHistory(BuildHistory):
 
     def __init__(self, root: Path) -> None:
         self._directory = str(root / "history")
+        self._known: dict[str, str] = {}  # IDs, and the paths of records without their ending
 
     def begin(self, started: float) -> RecordWriter:
         record = os.urandom(_ID_BYTES).hex()
@@ -55,21 +56,25 @@ class FileBuildHistory(BuildHistory):
         return _FileRecord(record, journal, path)
 
     def records(self) -> Sequence[StoredRecord]:
-        found = []
-        for name in self._names():
-            path = f"{self._directory}/{name}"
-            with suppress(OSError):
-                size = os.lstat(path + _JOURNAL).st_blocks
-                with suppress(FileNotFoundError):
-                    size += os.lstat(path + _LOGS).st_blocks
-                found.append(
-                    StoredRecord(
-                        id=name.partition("-")[2],
-                        started=int(name.partition("-")[0]) / 1e6,
-                        size=size * 512,
-                    )
-                )
+        try:
+            names = os.listdir(self._directory)
+        except (FileNotFoundError, NotADirectoryError):
+            names = []
+        found, known = [], {}
+        for name in sorted(names, reverse=True):
+            started, _, record = name.removesuffix(_JOURNAL).partition("-")
+            if name.endswith(_JOURNAL) and _is_name(started, record):
+                known[record] = f"{self._directory}/{started}-{record}"
+                found.append(StoredRecord(id=record, started=int(started) / 1e6))
+        self._known = known
         return found
+
+    def size(self, record: str) -> int:
+        size = 0
+        with suppress(RecordNotFound, OSError):
+            for ending in (_JOURNAL, _LOGS):
+                size += os.lstat(self._path(record) + ending).st_blocks * 512
+        return size
 
     def is_running(self, record: str) -> bool:
         try:
@@ -84,7 +89,8 @@ class FileBuildHistory(BuildHistory):
         return _entries(descriptor)
 
     def output(self, record: str) -> Iterator[LogPiece]:
-        self._path(record)
+        if not os.path.lexists(self._path(record) + _JOURNAL):
+            raise RecordNotFound(record)
         descriptor = self._opened(record, _LOGS)
         return iter(()) if descriptor is None else _pieces(open(descriptor, "rb"))
 
@@ -92,24 +98,21 @@ class FileBuildHistory(BuildHistory):
         path = self._path(record)
         if _is_locked(path + _JOURNAL):
             raise RecordInUse(record)
-        for ending in (_LOGS, _JOURNAL):  # a crash in between leaves a record without logs
-            with suppress(FileNotFoundError):
-                os.unlink(path + ending)
-
-    def _names(self, record: str = "") -> list[str]:
-        """Return the names of journals without their ending, all or one, the latest first."""
+        with suppress(FileNotFoundError):
+            os.unlink(path + _LOGS)  # first: a crash in between leaves a record without logs
         try:
-            names = os.listdir(self._directory)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        ending = f"-{record}{_JOURNAL}" if record else _JOURNAL
-        ends = (name.removesuffix(_JOURNAL) for name in names if name.endswith(ending))
-        return sorted(filter(_is_name, ends), reverse=True)
+            os.unlink(path + _JOURNAL)
+        except FileNotFoundError:  # another process did it
+            raise RecordNotFound(record) from None
 
     def _path(self, record: str) -> str:
-        for name in self._names(record):
-            return f"{self._directory}/{name}"
-        raise RecordNotFound(record)
+        path = self._known.get(record)
+        if path is None:
+            self.records()
+            path = self._known.get(record)
+        if path is None:
+            raise RecordNotFound(record)
+        return path
 
     def _opened(self, record: str, ending: str) -> int | None:
         try:
@@ -130,11 +133,10 @@ def _locked(path: str) -> int:
     return descriptor
 
 
-def _is_name(text: str) -> bool:
-    started, dash, record = text.partition("-")
+def _is_name(started: str, record: str) -> bool:
     is_hex = not record.strip("0123456789abcdef")
     is_time = len(started) == _TIME_DIGITS and started.isdecimal()
-    return bool(dash) and is_time and len(record) == 2 * _ID_BYTES and is_hex
+    return is_time and len(record) == 2 * _ID_BYTES and is_hex
 
 
 def _is_locked(path: str) -> bool:

@@ -53,15 +53,12 @@ class MemoryBuildHistory(BuildHistory):
         return record
 
     def records(self) -> Sequence[StoredRecord]:
-        found = [
-            StoredRecord(
-                id=each.id,
-                started=each.started,
-                size=sum(len(piece.data) for piece in each.pieces),
-            )
-            for each in self._records.values()
-        ]
+        found = [StoredRecord(id=each.id, started=each.started) for each in self._records.values()]
         return sorted(found, key=lambda each: (each.started, each.id), reverse=True)
+
+    def size(self, record: str) -> int:
+        found = self._records.get(record)
+        return 0 if found is None else sum(len(piece.data) for piece in found.pieces)
 
     def is_running(self, record: str) -> bool:
         return record in self._records and self._records[record].running

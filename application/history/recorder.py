@@ -115,7 +115,8 @@ class BuildRecorder(ProgressSink, StepObserver):
         return number
 
     def _tidy(self) -> None:
-        stored = [(each.id, each.started, each.size) for each in self._history.records()]
+        size = self._history.size
+        stored = [(each.id, each.started, size(each.id)) for each in self._history.records()]
         for record in self._keep.superfluous(stored, self._now()):
             with suppress(ImgError):  # another process did it, or it is running
                 self._history.remove(record)

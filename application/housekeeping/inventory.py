@@ -168,7 +168,7 @@ class Inventory:
             yield UsedItem(
                 id=stored.id,
                 kind=Kind.HISTORY,
-                size=stored.size,
+                size=self.history.size(stored.id),
                 description="record of a build",
                 kept_by=RUNNING if self.history.is_running(stored.id) else "",
                 created=_moment(stored.started),

@@ -31,7 +31,6 @@ class StoredRecord:
 
     id: str
     started: float  # seconds since 1970
-    size: int  # bytes on disk, with the logs
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,10 @@ class BuildHistory(Protocol):
     @abstractmethod
     def records(self) -> Sequence[StoredRecord]:
         """Return all records, the latest first."""
+
+    @abstractmethod
+    def size(self, record: str) -> int:
+        """Return the bytes of a record on disk, with the logs; 0 without a record."""
 
     @abstractmethod
     def is_running(self, record: str) -> bool:

@@ -90,7 +90,7 @@ class ReadHistory:
             self.history.journal(stored.id),
             id=stored.id,
             started=stored.started,
-            size=stored.size,
+            size=self.history.size(stored.id),
             running=self.history.is_running(stored.id),
         )
 
