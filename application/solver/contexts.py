@@ -1,19 +1,17 @@
 """Build contexts from all kinds of places, and the Dockerfiles in them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from threading import Event, Lock
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from img.application.cancellation import current_cancellation
 from img.application.layers.trees import Trees
 from img.application.ports.build_context import (
     DOCKERFILES,
-    LARGEST_DOCKERFILE,
     ContextSource,
     Dockerfiles,
     DockerfileText,
-    FileTooLarge,
 )
 from img.application.ports.cache_store import CacheRecord
 from img.application.ports.clock import Clock
@@ -24,8 +22,8 @@ from img.application.solver.build_group import BuildGroup
 from img.application.solver.fetched_file import FetchedFile
 from img.application.solver.lookup import Lookup
 from img.application.solver.results import (
+    NOTHING,
     ContextFiles,
-    Fetched,
     OpenContext,
     Result,
     Stack,
@@ -33,56 +31,32 @@ from img.application.solver.results import (
 )
 from img.application.solver.steps.copy_files import CopyIntoLayer
 from img.application.solver.steps.fetch_git import FetchRepository
-from img.application.solver.steps.fetch_url import FetchFile, ProgressCallback
+from img.application.solver.steps.fetch_url import FetchFile
 from img.domain.context_location import (
     GitPlace,
-    InputPlace,
     LocalPlace,
+    Place,
     WebPlace,
     is_web,
     place_of,
 )
 from img.domain.dataclass import dataclass
-from img.domain.digest import Digest
 from img.domain.dockerfile.ignore import read_ignore_patterns
-from img.domain.errors import ContextError, ImgError, UsageError
+from img.domain.errors import ContextError, UsageError
 from img.domain.filesystem.entry import FILE
-from img.domain.filesystem.file_name import FileName
 from img.domain.filesystem.tree import FileTree
-from img.domain.graph.operations import CopyFiles, FetchUrl
+from img.domain.graph.operations import CopyFiles
 from img.domain.graph.remote_sources import checkout_of
 from img.domain.oci.chain import Layer
-from img.domain.progress import (
-    VertexCached,
-    VertexDone,
-    VertexFailed,
-    VertexStarted,
-    VertexStatus,
-)
-from img.domain.url import redact_credentials
 
 if TYPE_CHECKING:
+    from img.application.solver.fetch_contexts import FetchContexts, MainContext
     from img.domain.attestations.material import Material
 
 _STDIN = "-"
 _IGNORE = ".dockerignore"
-_DOWNLOAD = FileName("context")  # the name of a downloaded file, as in BuildKit
 _REMOTE_CONTEXT = "remote build context"  # in the progress
-_NOTHING = Stack(key=Digest.of(b"nothing"))
-_CHUNK = 1 << 20
 _SECOND = 10**9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Main:
-    """A main context that was fetched, or read from standard input.
-
-    ``dockerfile`` is set if the content is a Dockerfile alone.
-    """
-
-    files: Result
-    dockerfile: bytes | None = None
-    modified: int = 0  # Last-Modified of the server, seconds since 1970; 0: unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +76,7 @@ class Contexts(Dockerfiles):
     clock: Clock
     progress: ProgressSink
     group: BuildGroup = field(default_factory=BuildGroup)  # the builds at the same time
-    _found: dict[str, _Main] = field(default_factory=dict)
+    _found: "dict[str, MainContext]" = field(default_factory=dict)
 
     def dockerfile(
         self,
@@ -183,7 +157,7 @@ class Contexts(Dockerfiles):
         if isinstance(files, Stack):
             return files.layers
         operation = CopyFiles(sources=("",), destination="/")
-        return (self.copy.prepare(operation, _NOTHING, (files,)).pack(),)
+        return (self.copy.prepare(operation, NOTHING, (files,)).pack(),)
 
     def material(self, location: str) -> "Material | None":
         """Return the source of a main context that was fetched, None for this machine's."""
@@ -195,13 +169,11 @@ class Contexts(Dockerfiles):
 
         Raises ContextError, BadGitReference, GitError, WebError.
         """
-        match place_of(location, is_directory=self.local.is_directory(location)):
+        match self._place_of(location):
             case GitPlace(reference):
                 return self.git(checkout_of(reference), cancelled).result
-            case WebPlace(url, subdir):
-                operation = FetchUrl(url=url, filename=_DOWNLOAD)
-                found = self.web(operation, cancelled, _ignore_progress).result
-                return self._unpacked(found, subdir).files if subdir else found
+            case WebPlace() as place:
+                return self._fetch().named(place, cancelled)
             case _:
                 return self._named_directory(name, location)
 
@@ -220,7 +192,7 @@ class Contexts(Dockerfiles):
         of an archive; None for a directory, or if it is unknown (BuildKit dockerui/context.go).
         Raises BadGitReference, ContextError, GitError, WebError.
         """
-        place = place_of(location, is_directory=self.local.is_directory(location))
+        place = self._place_of(location)
         if isinstance(place, GitPlace):
             checkout = replace(checkout_of(place.reference), commit_mtime=True)
             files = self.git(checkout, _cancellation()).result
@@ -239,7 +211,7 @@ class Contexts(Dockerfiles):
         keep_git_dir: bool,
         commit_mtime: bool,
         title: str = _REMOTE_CONTEXT,
-    ) -> _Main | None:
+    ) -> "MainContext | None":
         """Return the main context, None if it is a directory."""
         if location not in self._found:
             found = self._fetched(
@@ -257,62 +229,28 @@ class Contexts(Dockerfiles):
         keep_git_dir: bool = False,
         commit_mtime: bool = False,
         title: str = _REMOTE_CONTEXT,
-    ) -> _Main | None:
-        cancelled = _cancellation()
-        match place_of(location, is_directory=self.local.is_directory(location)):
-            case LocalPlace():
-                return None
-            case InputPlace():
-                return self._from_input()
-            case GitPlace(reference):
-                checkout = checkout_of(reference, keep_git_dir=keep_git_dir)
-                if commit_mtime:
-                    checkout = replace(checkout, commit_mtime=True)
-                source = f"[internal] load git source {redact_credentials(location)}"
-                found = self._shown(source, location, lambda _: self.git(checkout, cancelled))
-                return _Main(files=found.result)
-            case WebPlace(url, subdir):
-                download = FetchUrl(url=url, filename=_DOWNLOAD)
-                page = f"[internal] load {title}"
-                found = self._shown(page, url, lambda show: self.web(download, cancelled, show))
-                return self._unpacked(found.result, subdir)
+    ) -> "MainContext | None":
+        place = self._place_of(location)
+        if isinstance(place, LocalPlace):
+            return None
+        return self._fetch().main(
+            location, place, keep_git_dir=keep_git_dir, commit_mtime=commit_mtime, title=title
+        )
 
-    def _from_input(self) -> _Main:
-        self.web.guard.local("context")
-        content = self._spooled(self.local.standard_input())
-        context = self.local.open_archive(content)
-        if context is not None:
-            return _Main(files=ContextFiles(context=context))
-        content.seek(0)
-        return _Main(files=_NOTHING, dockerfile=_bounded(content, "-"))
+    def _place_of(self, location: str) -> Place:
+        return place_of(location, is_directory=self.local.is_directory(location))
 
-    def _unpacked(self, found: Result, subdir: str) -> _Main:
-        """Return the directory ``subdir`` of a downloaded archive, or the file that is none."""
-        assert isinstance(found, ContextFiles)
-        download = found.context
-        modified = download.modified if isinstance(download, FetchedFile) else 0
-        with download.open(_DOWNLOAD) as content:
-            context = self.local.open_archive(content)
-            if context is not None:
-                if subdir:
-                    from img.application.solver.part_of_context import PartOfContext
+    def _fetch(self) -> "FetchContexts":
+        from img.application.solver.fetch_contexts import FetchContexts  # most are directories
 
-                    context = PartOfContext.of(context, subdir)
-                files = ContextFiles(context=context, material=found.material)
-                return _Main(files=files, modified=modified)
-            if subdir:
-                raise ContextError(f"the download is no archive that has a directory {subdir}")
-            content.seek(0)
-            text = _bounded(content, "Dockerfile")
-            return _Main(files=found, dockerfile=text, modified=modified)
-
-    def _spooled(self, stream: BinaryIO) -> BinaryIO:
-        """Return ``stream`` as a seekable file."""
-        spool = self.scratch.new()
-        while chunk := stream.read(_CHUNK):
-            spool.write(chunk)
-        spool.seek(0)
-        return spool
+        return FetchContexts(
+            local=self.local,
+            git=self.git,
+            web=self.web,
+            scratch=self.scratch,
+            progress=self.progress,
+            group=self.group,
+        )
 
     def _beside(self, location: str, file: str | None) -> DockerfileText:
         """Return a Dockerfile for a directory."""
@@ -320,17 +258,17 @@ class Contexts(Dockerfiles):
             self.web.guard.local("dockerfile")
             return self.local.dockerfile(location, file)
         ignore = self.local.ignore_file(location)
-        content, material = self._downloaded(file)
+        content, material = self._fetch().dockerfile(file)
         return DockerfileText(name="Dockerfile", content=content, ignore=ignore, material=material)
 
-    def _from_outside(self, main: _Main, file: str) -> DockerfileText:
+    def _from_outside(self, main: "MainContext", file: str) -> DockerfileText:
         """Return a Dockerfile from outside of the context, with the ignore file of the context."""
         material = None
         if file == _STDIN:
-            name, content = "-", _bounded(self.local.standard_input(), "-")
+            name, content = "-", self._fetch().given_dockerfile()
         elif is_web(file):
             name = "Dockerfile"
-            content, material = self._downloaded(file)
+            content, material = self._fetch().dockerfile(file)
         else:
             name, content = file.rpartition("/")[2], self.local.read(file)
         return DockerfileText(
@@ -340,7 +278,7 @@ class Contexts(Dockerfiles):
             material=material,
         )
 
-    def _inside(self, main: _Main, file: str | None) -> DockerfileText:
+    def _inside(self, main: "MainContext", file: str | None) -> DockerfileText:
         names = DOCKERFILES if file is None else (file,)
         for name in names:
             content = self._read(main, name)
@@ -356,15 +294,7 @@ class Contexts(Dockerfiles):
             hint="with -f name its path in the build context",
         )
 
-    def _downloaded(self, url: str) -> "tuple[bytes, Material | None]":
-        operation = FetchUrl(url=url, filename=_DOWNLOAD)
-        title = f"[internal] load build definition from {redact_credentials(url)}"
-        cancelled = _cancellation()
-        found = self._shown(title, url, lambda show: self.web(operation, cancelled, show)).result
-        assert isinstance(found, ContextFiles)
-        return found.context.read_file(_DOWNLOAD) or b"", found.material
-
-    def _read(self, main: _Main, path: str) -> bytes | None:
+    def _read(self, main: "MainContext", path: str) -> bytes | None:
         """Return a regular file of the context, None if it is missing."""
         if isinstance(main.files, ContextFiles):
             content = main.files.context.read_file(path)
@@ -388,9 +318,9 @@ class Contexts(Dockerfiles):
             context = FilteredContext(files.context, patterns)
             return ContextFiles(context=context, material=files.material)
         operation = CopyFiles(sources=("",), destination="/", exclude=patterns)
-        copying = self.copy.prepare(operation, _NOTHING, (files,))
+        copying = self.copy.prepare(operation, NOTHING, (files,))
         key = copying.definition_key()
-        contents = contents_of((_NOTHING, files))
+        contents = contents_of((NOTHING, files))
         record = self.lookup.by_definition(key, contents)
         if record is None:
             record = CacheRecord(
@@ -400,31 +330,8 @@ class Contexts(Dockerfiles):
                 made_from=contents,
             )
             self.lookup.remember(record, definition=key)
-        found = _NOTHING.with_result(key, record)
+        found = NOTHING.with_result(key, record)
         return replace(found, dated=files.dated, material=files.material)
-
-    def _shown(
-        self, title: str, location: str, fetch: Callable[[ProgressCallback], Fetched]
-    ) -> Fetched:
-        """Fetch what is at ``location`` before the build begins, and show it in the progress."""
-
-        def on_progress(current: int, total: int) -> None:
-            self.progress.emit(
-                VertexStatus(vertex=title, item="transferring", current=current, total=total)
-            )
-
-        self.progress.emit(VertexStarted(vertex=title, name=title))
-        try:
-            with self.group.step(Digest.of(f"fetch {location}".encode()), _cancellation()):
-                found = fetch(on_progress)
-        except ImgError as error:
-            self.progress.emit(VertexFailed(vertex=title, message=error.message))
-            raise
-        if found.cached:
-            self.progress.emit(VertexCached(vertex=title, name=title))
-        else:
-            self.progress.emit(VertexDone(vertex=title))
-        return found
 
 
 @dataclass(slots=True, kw_only=True)
@@ -458,18 +365,6 @@ def _newest(tree: FileTree) -> int | None:
 
 def _cancellation() -> Cancellation:
     return current_cancellation() or Event()
-
-
-def _ignore_progress(_current: int, _total: int) -> None:
-    """Ignore the progress."""
-
-
-def _bounded(content: BinaryIO, path: str) -> bytes:
-    """Return the whole content of a stream as a Dockerfile. Raises FileTooLarge."""
-    text = content.read(LARGEST_DOCKERFILE + 1)
-    if len(text) > LARGEST_DOCKERFILE:
-        raise FileTooLarge(path)
-    return text
 
 
 def _text_or_none(content: bytes | None) -> str | None:

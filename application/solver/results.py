@@ -59,6 +59,9 @@ class Stack:
         )
 
 
+NOTHING = Stack(key=Digest.of(b"nothing"))  # no files
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextFiles:
     """The files of a build context, which have no definition key.

@@ -9,7 +9,7 @@ from typing import assert_never
 from img.application.ports.cache_mounts import CacheMounts
 from img.application.ports.context_views import ContextViews
 from img.application.ports.secret_source import AgentNotForwarded, SecretNotFound, SecretSource
-from img.application.solver.results import ContextFiles, Result, Stack
+from img.application.solver.results import NOTHING, ContextFiles, Result, Stack
 from img.application.solver.roots import Roots
 from img.application.solver.steps.copy_files import Copying, CopyIntoLayer
 from img.domain.dataclass import dataclass
@@ -24,7 +24,6 @@ from img.domain.process import BindMount, FileMount, ProcessMount, Root, TmpfsMo
 
 _USUAL_MODE = 0o755  # of directories of cache mounts
 _SHARINGS = ("shared", "private", "locked")  # from lax to strict
-_NOTHING = Stack(key=Digest.of(b"nothing"))
 
 
 @dataclass(slots=True)
@@ -234,7 +233,7 @@ class PrepareMounts:
 
     def _selected(self, files: CopyFiles, path: str, source: Result) -> Copying:
         """Return the copy of ``path``, which is not a pattern. Raises BuildError."""
-        copying = self.copy.prepare(files, _NOTHING, (source,))
+        copying = self.copy.prepare(files, NOTHING, (source,))
         find_source(copying.source.tree(), path)
         return copying
 
