@@ -1,20 +1,15 @@
 """Runs CopyFiles: the layer of a COPY or ADD, packed without copying the files first."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field, replace
-from functools import partial
-from io import BytesIO
 from typing import TYPE_CHECKING, cast
 
 from img.application.layers.trees import Trees
-from img.application.ports.blob_store import BlobDamaged, BlobStore
+from img.application.ports.blob_store import BlobStore
 from img.application.ports.clock import Clock
 from img.application.ports.layer_archive import (
-    FormerLayer,
-    InvalidLayer,
     LayerArchive,
     PackedEntry,
-    PackedLayer,
 )
 from img.application.ports.scratch_space import ScratchSpace
 from img.application.solver.fetched_file import FetchedFile
@@ -28,9 +23,7 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.dockerfile.file_mode import FileMode, parse_file_mode
 from img.domain.dockerfile.ignore import IgnoreMatcher
-from img.domain.filesystem.changes import refuse_reserved
-from img.domain.filesystem.entry import BLOCK, CHARACTER, FILE
-from img.domain.filesystem.file_index import WHITEOUT_PREFIX, FileIndex
+from img.domain.filesystem.entry import BLOCK, CHARACTER
 from img.domain.filesystem.selection import (
     CopyRules,
     InlineText,
@@ -39,7 +32,6 @@ from img.domain.filesystem.selection import (
     select_apart,
 )
 from img.domain.filesystem.source_match import match_sources
-from img.domain.filesystem.target import Selected
 from img.domain.go.path_match import literal
 from img.domain.graph.cache_key import content_key, definition_key, former_key
 from img.domain.graph.operations import CopyFiles
@@ -47,6 +39,7 @@ from img.domain.oci.chain import Layer
 
 if TYPE_CHECKING:
     from img.application.solver.archives import Archives
+    from img.application.solver.copied_entries import CopiedEntries
     from img.application.solver.joined_source import JoinedSource
 
 _UNREAD = 16 << 20  # bytes that are read for digests alone, as that takes little time
@@ -227,35 +220,30 @@ class Copying:
 
         Raises ReservedName.
         """
-        placed = self._placement()
+        entries = self._entries()
         place = None if self.anew else self.source.place()
-        if place is None:
-            packed = self._packed(placed, None)
-        else:
-            packed = self._packed_again(placed, former_key(self.operation, place))
+        former_step = None if place is None else former_key(self.operation, place)
+        packed = entries.pack(former_step, epoch=self.operation.epoch)
         self.parts.trees.indexes.put(packed.layer.diff_id, packed.index)
-        self._learn(placed, packed.index)
+        learned = entries.learned(packed.index, known=self._digests)
+        if self._digests:
+            self._digests.update(learned)
+        else:
+            self._digests = learned
+        self.source.packed(learned)
         return packed.layer
 
-    def _packed_again(self, placed: Selection, key: Digest) -> PackedLayer:
-        """Pack with the members of the last layer of this step, and record the new one."""
-        with self.parts.former.open(key) as former:
-            try:
-                packed = self._packed(placed, former)
-            except (BlobDamaged, InvalidLayer):
-                if former is None:
-                    raise
-                packed = self._packed(placed, None)
-        if packed.index.members is not None:
-            self.parts.former.note(key, packed.layer, "COPY of many files")
-        return packed
+    def _entries(self) -> "CopiedEntries":
+        from img.application.solver.copied_entries import CopiedEntries  # no cached step needs it
 
-    def _packed(self, placed: Selection, former: FormerLayer | None) -> PackedLayer:
-        return self.parts.archive.pack(
-            self._packable(placed),
-            self.parts.blobs.writer(),
-            epoch=self.operation.epoch,
-            former=former,
+        return CopiedEntries(
+            placed=self._placement(),
+            source=self.source,
+            texts={str(text.name): text.content for text in _texts(self.operation)},
+            archives=self._archives,
+            archive=self.parts.archive,
+            blobs=self.parts.blobs,
+            former=self.parts.former,
         )
 
     @property
@@ -269,21 +257,7 @@ class Copying:
         A content with another digest raises ContextFileChanged at its end. Raises ReservedName.
         """
         self.content_key()
-        placed = self._placement()
-        pairs = zip(placed.items, self._packable(placed), strict=True)
-        return [self._checked(item, packed) for item, packed in pairs]
-
-    def _checked(self, item: Selected, packed: PackedEntry) -> PackedEntry:
-        from img.application.solver.checked_content import open_checked  # of bind mounts
-
-        latest = None if self.operation.epoch is None else self.operation.epoch * 10**9
-        entry = packed.entry
-        if latest is not None and entry.mtime > latest:
-            entry = entry._replace(mtime=latest)
-        if packed.open is None:
-            return PackedEntry(entry=entry)
-        entry = entry._replace(digest=entry.digest or self._digests[item.source or ""])
-        return PackedEntry(entry=entry, open=partial(open_checked, packed.open, entry))
+        return self._entries().checked(self._digests, epoch=self.operation.epoch)
 
     def _selected_contents(self) -> Digest:
         if self._selected is None:
@@ -348,47 +322,6 @@ class Copying:
     def _now(self) -> int:
         return int(self.parts.clock.now().timestamp()) * 10**9
 
-    def _packable(self, placed: Selection) -> Iterator[PackedEntry]:
-        reading = [
-            item.source
-            for item in placed.items
-            if item.source is not None and not item.member and _has_content(item)
-        ]
-        open_file = self.source.contents(reading)
-        texts = {str(text.name): text.content for text in _texts(self.operation)}
-        for item in placed.items:
-            source, entry, member = item
-            if WHITEOUT_PREFIX in entry[0] and not item.is_deletion:
-                refuse_reserved(entry[0])
-            if entry[1] != FILE or not entry[5]:
-                yield PackedEntry(entry)
-            elif source is None:
-                yield PackedEntry(entry, partial(BytesIO, texts[member]))
-            elif member:
-                assert self._archives is not None
-                yield PackedEntry(entry, partial(self._archives.open, source, entry))
-            else:
-                yield PackedEntry(entry, partial(open_file, source))
-
-    def _learn(self, placed: Selection, index: FileIndex) -> None:
-        """Keep the digests that were computed while the entries ``placed`` were packed."""
-        known = self._digests
-        learned = {
-            source: written[10]
-            for (source, entry, member), written in zip(placed.items, index, strict=True)
-            if source is not None
-            and entry[1] == FILE
-            and entry[5]
-            and not entry[10]
-            and not member
-            and source not in known
-        }
-        if known:
-            known.update(learned)
-        else:
-            self._digests = learned
-        self.source.packed(learned)
-
 
 def _is_download(source: Source) -> bool:
     return isinstance(source, ContextSource) and isinstance(source.context, FetchedFile)
@@ -399,10 +332,6 @@ def _fingerprint_of(source: Result) -> Digest | None:
         return source.key
     fingerprint = source.context.fingerprint()
     return Digest.of(fingerprint.encode()) if fingerprint is not None else None
-
-
-def _has_content(item: Selected) -> bool:
-    return item.entry.kind == FILE and item.entry.size > 0
 
 
 def _rules(
