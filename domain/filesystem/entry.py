@@ -35,3 +35,21 @@ class Entry(NamedTuple):
     xattrs: tuple[tuple[str, bytes], ...] = ()  # sorted by name
     digest: str = ""  # FILE: sha256 hex of the content; "" if it is not known yet
     offset: int = -1  # FILE in a layer: offset of the content in the uncompressed tar
+
+    def hard_link(self, to: str) -> "Entry":
+        """Return this entry as another name of the file at ``to``."""
+        return self._replace(kind=HARDLINK, link=to, size=0, digest="", xattrs=(), offset=-1)
+
+    def with_metadata(self, header: "Entry") -> "Entry":
+        """Return this entry with owner, mode, time and extended attributes of ``header``.
+
+        A symbolic link has no mode. A chown(2) removes file capabilities, even if the owner does
+        not change.
+        """
+        xattrs = dict(self.xattrs)
+        xattrs.pop(CAPABILITY, None)
+        xattrs.update(header.xattrs)
+        entry = self._replace(uid=header.uid, gid=header.gid, xattrs=tuple(sorted(xattrs.items())))
+        if entry.kind == SYMLINK:
+            return entry
+        return entry._replace(mode=header.mode, mtime=header.mtime)

@@ -8,7 +8,6 @@ from img.domain.errors import BuildError
 from img.domain.filesystem import paths
 from img.domain.filesystem.changes import whiteout_of
 from img.domain.filesystem.entry import (
-    CAPABILITY,
     DIRECTORY,
     FILE,
     HARDLINK,
@@ -245,7 +244,7 @@ class Target:
         if item is None:
             there = self._below(to)
             assert there is not None
-            item = Selected(None, _hard_link(there, to))
+            item = Selected(None, there.hard_link(to))
         self._forget(path)
         self._set(path, item._replace(entry=item.entry._replace(path=path)))
         if item.entry.kind == HARDLINK:
@@ -295,27 +294,16 @@ class Target:
             raise ImpossibleHardLink(path, to, "it replaces that file")
 
     def _give(self, group: list[str], header: Entry) -> None:
-        """Set the metadata of all names of one file; a symbolic link has no mode.
-
-        A chown(2) removes file capabilities, even if the owner does not change.
-        """
+        """Set the metadata of all names of one file."""
         for path in group:
             item = self._written[path]
-            xattrs = dict(item.entry.xattrs)
-            xattrs.pop(CAPABILITY, None)
-            xattrs.update(header.xattrs)
-            entry = item.entry._replace(
-                uid=header.uid, gid=header.gid, xattrs=tuple(sorted(xattrs.items()))
-            )
-            if entry.kind != SYMLINK:
-                entry = entry._replace(mode=header.mode, mtime=header.mtime)
-            self._written[path] = item._replace(entry=entry)
+            self._written[path] = item._replace(entry=item.entry.with_metadata(header))
 
     def _link(self, group: list[str]) -> None:
         first, *others = group
         for path in others:
             source, entry, _ = self._written[path]
-            self._written[path] = Selected(source, _hard_link(entry, first))
+            self._written[path] = Selected(source, entry.hard_link(first))
 
     def _put(self, place: str, path: str, source: FileTree) -> None:
         entry = source.get(path)
@@ -400,7 +388,3 @@ class Target:
                 elif place not in seen:
                     seen.add(place)
                     todo.append(place)
-
-
-def _hard_link(entry: Entry, to: str) -> Entry:
-    return entry._replace(kind=HARDLINK, link=to, size=0, digest="", xattrs=(), offset=-1)
