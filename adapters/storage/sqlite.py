@@ -30,67 +30,7 @@ _LONGEST_PATH = 490  # bytes: SQLite's limit is 512, with suffixes such as "-jou
 _UNWRITABLE = {3, 8, 14}  # SQLITE_PERM, SQLITE_READONLY, SQLITE_CANTOPEN
 _NO_SHARED_MEMORY = {10, 14, 15}  # SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_PROTOCOL
 
-# Migrations, each from the version of its index to the next: append, never edit.
-_MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        """CREATE TABLE images (
-            reference TEXT PRIMARY KEY,
-            target TEXT NOT NULL, -- a descriptor in JSON
-            created TEXT NOT NULL, -- ISO 8601, UTC
-            updated TEXT NOT NULL
-        ) WITHOUT ROWID""",
-        """CREATE TABLE cache (
-            id INTEGER PRIMARY KEY, -- grows, so it is the order of storing
-            key TEXT NOT NULL UNIQUE,
-            diff_id TEXT, -- NULL, as is descriptor: the vertex gave nothing
-            descriptor TEXT,
-            created TEXT NOT NULL,
-            description TEXT NOT NULL
-        )""",
-        """CREATE TABLE contexts (
-            id INTEGER PRIMARY KEY,
-            directory BLOB NOT NULL UNIQUE -- file names are bytes
-        )""",
-        """CREATE TABLE files (
-            context INTEGER NOT NULL REFERENCES contexts (id),
-            path TEXT NOT NULL,
-            stamp BLOB NOT NULL, -- packed: half the time of five columns
-            digest TEXT NOT NULL,
-            xattrs BLOB, -- NULL: none
-            PRIMARY KEY (context, path)
-        ) WITHOUT ROWID""",
-    ),
-    (
-        """CREATE TABLE blob_origins (
-            id INTEGER PRIMARY KEY, -- grows, so it is the order of learning
-            digest TEXT NOT NULL,
-            repository TEXT NOT NULL, -- with its registry
-            UNIQUE (digest, repository)
-        )""",
-    ),
-    (
-        "ALTER TABLE cache ADD COLUMN used TEXT",  # NULL: not used since it was created
-        "ALTER TABLE cache ADD COLUMN uses INTEGER NOT NULL DEFAULT 0",
-    ),
-    # One "KEY CONTENT" per line; NULL: unknown, and no definition key finds the record.
-    ("ALTER TABLE cache ADD COLUMN made_from TEXT",),
-    (
-        "DROP TABLE files",
-        """CREATE TABLE known_files (
-            context INTEGER NOT NULL REFERENCES contexts (id),
-            part INTEGER NOT NULL, -- grows, so it is the order of saving
-            content BLOB NOT NULL, -- many files: a fraction of the time of a row for each
-            PRIMARY KEY (context, part)
-        )""",
-    ),
-    (
-        """CREATE TABLE traces (
-            key TEXT PRIMARY KEY, -- a digest of the command line, the environment ...
-            stored INTEGER NOT NULL, -- nanoseconds since 1970
-            content TEXT NOT NULL -- JSON
-        )""",
-    ),
-)
+_FORMAT = 6  # the number of migrations (migrations.py), which few processes need
 
 
 class Database:
@@ -218,7 +158,7 @@ class Database:
 
     def _read_at_once(self, how: str, query: str, parameters: Sequence[object]) -> list[Row]:
         with contextlib.closing(self._connect(self._path, how)) as connection:
-            if (version := self._version(connection)) == len(_MIGRATIONS):
+            if (version := self._version(connection)) == _FORMAT:
                 return connection.execute(query, parameters).fetchall()
         if version:
             raise StateError(
@@ -333,21 +273,23 @@ class Database:
             self._migrate(connection)
 
     def _migrate(self, connection: "sqlite3.Connection") -> None:
-        if self._version(connection) == len(_MIGRATIONS):
+        if self._version(connection) == _FORMAT:
             return
+        from img.adapters.storage.migrations import MIGRATIONS
+
         connection.execute("BEGIN IMMEDIATE")
-        for statements in _MIGRATIONS[self._version(connection) :]:
+        for statements in MIGRATIONS[self._version(connection) :]:
             for statement in statements:
                 connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={len(_MIGRATIONS)}")
+        connection.execute(f"PRAGMA user_version={_FORMAT}")
         connection.execute("COMMIT")
 
     def _version(self, connection: "sqlite3.Connection") -> int:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version > len(_MIGRATIONS):
+        if version > _FORMAT:
             raise StateError(
                 f"the state database {self._path} was written by a newer img (format {version}, "
-                f"this one knows {len(_MIGRATIONS)})",
+                f"this one knows {_FORMAT})",
                 hint="use the newer img, or another state directory with --state",
             )
         return version

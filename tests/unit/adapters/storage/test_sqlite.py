@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from img.adapters.storage.migrations import MIGRATIONS
 from img.adapters.storage.sqlite import Database
 from img.domain.errors import StateError
 
@@ -234,7 +235,8 @@ def test_a_database_of_the_oldest_img_becomes_one_of_the_newest(tmp_path: Path) 
     tables = "SELECT name, sql FROM sqlite_master WHERE name <> 'cache' AND name <> 'images'"
     known = {name for name, _ in new.read(tables)}
     assert known == {name for name, _ in database.read(tables)}
-    assert database.read("PRAGMA user_version") == new.read("PRAGMA user_version")
+    assert database.read("PRAGMA user_version") == [(len(MIGRATIONS),)]
+    assert new.read("PRAGMA user_version") == [(len(MIGRATIONS),)]
 
 
 def migrate(path: Path) -> None:
