@@ -123,6 +123,19 @@ def manifest_json(*layers: bytes, name: str = "app:1", platform: Platform = AMD6
     return {"manifest.json": json.dumps([entry]).encode()}
 
 
+def docker_archive(*layers: bytes, tags: object = ("app:v1",), **more: bytes | str) -> bytes:
+    """Return an archive as of `docker save`, with an image of two ``layers`` and ``more`` files."""
+    config = a_config(LOW, HIGH)
+    entry = {"Config": "config.json", "RepoTags": tags, "Layers": ["low/layer.tar", "high.tar"]}
+    files = {
+        "low/layer.tar": layers[0],
+        "high.tar": layers[1],
+        "config.json": config,
+        "manifest.json": json.dumps([entry]).encode(),
+    }
+    return an_archive({**files, **more})
+
+
 def without_layers(blobs: BlobStore, target: Descriptor) -> Descriptor:
     """Store the manifest once more, without its layers, as docker 25.0 wrote some."""
     with blobs.open(target.digest) as content:
