@@ -18,6 +18,7 @@ from img.testing.snapshots import (
     run,
     tree_of,
 )
+from tests.support.snapshots.link_steps import LINK_STEPS
 from tests.support.snapshots.snapshot_base import real
 from tests.support.snapshots.snapshot_lab import FUSE, KINDS, NAIVE, OVERLAY, Kind
 from tests.support.snapshots.snapshot_steps import STEPS, Step
@@ -36,6 +37,8 @@ FUSE_DIFFERS = {
     "set_xattrs_that_are_ours",
     "touch",
 }
+
+ALL_STEPS = STEPS | LINK_STEPS
 
 
 def at_root(work: Step) -> Mutation:
@@ -84,10 +87,10 @@ def assert_unpacked(
 
 
 @real
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", ALL_STEPS)
 def test_the_same_step_gives_the_same_layer_everywhere(name: str, state: Path, lab: Lab) -> None:
     base = a_base(lab)
-    work = at_root(STEPS[name])
+    work = at_root(ALL_STEPS[name])
     kinds = [kind for kind in KINDS if kind is not FUSE or name not in FUSE_DIFFERS]
     first, *others = [outcome(kind, state, lab, base, work) for kind in kinds]
     for listed in others:
