@@ -7,88 +7,15 @@ from datetime import datetime
 
 import pytest
 
-from img.adapters.build_context.memory import MemoryContext
-from img.adapters.build_context.memory_source import MemoryContexts
-from img.adapters.git.memory import MemoryGit, MemoryRepository
-from img.adapters.scratch_space.memory import MemoryScratchSpace
-from img.adapters.web.memory import MemoryPage, MemoryWeb
-from img.application.outputs.solved import BuiltImage
 from img.application.ports.build_context import LARGEST_DOCKERFILE
 from img.domain.bake.definition.remote import LARGEST_PAGE
 from img.domain.bake.errors import BakeError
-from img.domain.build import BuildRequest
 from img.domain.errors import ContextError, DockerfileError, ImgError, UsageError
 from img.domain.git_reference import BadGitReference
-from img.domain.outputs import ImageOutput
-from tests.support.in_memory_app import InMemoryApp, a_request, image_of
+from tests.support.in_memory_app import a_request, image_of
+from tests.unit.application.solver.context_places import World, an_archive
 
 COPY_ALL = b"FROM scratch\nCOPY . /all/\n"
-COMMIT = "1" * 40
-
-
-def an_archive(files: Mapping[str, bytes], *, mtime: int = 0) -> bytes:
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w:gz") as tar:
-        for name, data in files.items():
-            member = tarfile.TarInfo(name)
-            member.size, member.uid, member.mtime = len(data), 7, mtime
-            tar.addfile(member, io.BytesIO(data))
-    return content.getvalue()
-
-
-class World:
-    """An InMemoryApp with directories, standard input, a web page or two and a repository."""
-
-    def __init__(
-        self,
-        *,
-        directories: Mapping[str, Mapping[str, bytes]] | None = None,
-        others: Mapping[str, bytes] | None = None,
-        stdin: bytes = b"",
-        pages: Mapping[str, bytes] | None = None,
-        repository: Mapping[str, bytes] | None = None,
-        modified: int | None = None,
-    ) -> None:
-        self.app = InMemoryApp()
-        container = self.app.container
-        container.storage.local_contexts.override(
-            MemoryContexts(
-                archive=self.app.archive,
-                scratch=MemoryScratchSpace(),
-                directories=directories or {},
-                others=others or {},
-                input=stdin,
-            )
-        )
-        web = {
-            url: MemoryPage(content=content, modified=modified)
-            for url, content in (pages or {}).items()
-        }
-        container.building.web.override(MemoryWeb(web))
-        files = {(COMMIT, ""): MemoryContext(repository or {})}
-        hosted = MemoryRepository(refs={"refs/heads/main": COMMIT}, files=files, committed=90)
-        self.git = MemoryGit({"https://host/r.git": hosted, "https://github.com/a/r": hosted})
-        container.building.git.override(self.git)
-
-    def built(
-        self,
-        location: str,
-        file: str | None = None,
-        request: BuildRequest | None = None,
-    ) -> BuiltImage:
-        built = self.app.container.building.build_image()(
-            request or a_request(),
-            location=location,
-            file=file,
-            outputs=[ImageOutput()],
-        )
-        assert built is not None
-        return built
-
-    def build(self, location: str, file: str | None = None, **named: str) -> dict[str, bytes]:
-        return self.app.files_of(self.built(location, file, a_request(contexts=named)))
-
-
 FILES = {"Dockerfile": COPY_ALL, "a": b"1", "secret": b"s", ".dockerignore": b"secret\nDockerfile"}
 EXPECTED = {"all/a": b"1", "all/.dockerignore": FILES[".dockerignore"]}
 
@@ -310,71 +237,6 @@ def test_a_repository_is_fetched_once_a_commit() -> None:
     assert len(world.git.checkouts) == 1
 
 
-MAIN = {"Dockerfile": b"FROM scratch\nCOPY --from=other . /o/\n"}
-
-
-@pytest.mark.parametrize(
-    ("world", "place"),
-    [
-        (
-            World(
-                directories={".": MAIN, "dir": {"a": b"1", "b": b"2", ".dockerignore": b"b\n.*"}}
-            ),
-            "dir",
-        ),
-        (World(directories={".": MAIN}, repository={"a": b"1"}), "https://host/r.git"),
-    ],
-    ids=["directory", "git"],
-)
-def test_a_named_context_gives_its_files(world: World, place: str) -> None:
-    assert world.build(".", other=place) == {"o/a": b"1"}
-
-
-def test_a_named_context_on_the_web_is_one_file() -> None:
-    world = World(directories={".": MAIN}, pages={"https://host/f": b"1"})
-    assert world.build(".", other="https://host/f") == {"o/context": b"1"}
-
-
-def test_a_named_context_takes_the_place_of_a_stage() -> None:
-    text = b"FROM scratch AS other\nCOPY Dockerfile /\nFROM scratch\nCOPY --from=other . /o/\n"
-    world = World(directories={".": {"Dockerfile": text}, "dir": {"a": b"1"}})
-    assert world.build(".", other="dir") == {"o/a": b"1"}
-
-
-def test_a_named_context_can_be_a_base() -> None:
-    world = World(
-        directories={".": {"Dockerfile": b"FROM other\n"}}, repository={"a": b"1", "d/b": b"2"}
-    )
-    assert world.build(".", other="https://host/r.git") == {"a": b"1", "d/b": b"2"}
-
-
-def test_a_named_context_that_nobody_needs_is_not_opened() -> None:
-    world = World(directories={".": {"Dockerfile": b"FROM scratch\nCOPY Dockerfile /\n"}})
-    assert set(world.build(".", other="https://host/nope.git")) == {"Dockerfile"}
-
-
-def test_a_named_context_that_is_not_there_is_named() -> None:
-    with pytest.raises(ContextError, match="failed to get build context other: nowhere"):
-        World(directories={".": MAIN}).build(".", other="nowhere")
-
-
-def test_a_named_context_that_is_nowhere_is_refused_even_if_nobody_needs_it() -> None:
-    world = World(directories={".": {"Dockerfile": b"FROM scratch\nCOPY Dockerfile /\n"}})
-    with pytest.raises(ContextError, match='failed to get build context "other"'):
-        world.build(".", other="")
-
-
-def test_a_kind_of_context_that_is_unknown_is_refused() -> None:
-    for place, kind in (("target:base", "target"), ("ftp://host/x", "ftp")):
-        with pytest.raises(DockerfileError, match=f"unsupported context source {kind} for other"):
-            World(directories={".": MAIN}).build(".", other=place)
-
-
-def test_a_context_that_is_nothing_makes_an_empty_base() -> None:
-    world = World(directories={".": {"Dockerfile": b"FROM other\nCOPY Dockerfile /\n"}})
-    assert set(world.build(".", other="docker-image://scratch")) == {"Dockerfile"}
-
-
 IN_A_DIRECTORY = {f"top/{name}": content for name, content in FILES.items()}
 
 
@@ -385,14 +247,6 @@ def test_a_directory_of_an_archive_is_a_context() -> None:
     assert world.build("https://host/c.tgz#:top") == EXPECTED
     with pytest.raises(ContextError, match="other: no such directory in the archive"):
         world.build("https://host/c.tgz#:other")
-
-
-def test_a_named_context_may_be_a_directory_of_an_archive() -> None:
-    pages = {"https://host/c.tgz": an_archive({"top/a": b"1", "b": b"2"})}
-    dockerfile = {"Dockerfile": b"FROM scratch\nCOPY --from=named . /all/\n"}
-    world = World(directories={".": dockerfile}, pages=pages)
-
-    assert world.build(".", named="https://host/c.tgz#:top") == {"all/a": b"1"}
 
 
 def test_a_file_that_is_no_archive_has_no_directories() -> None:
