@@ -90,10 +90,15 @@ class CopyingApp(InMemoryApp):
         made = SigningRequest(**request)  # type: ignore[arg-type]
         return self.container.images.sign_image()(parse_image_place(place), signer, made)
 
-    def verify(self, place: str, public: bytes = OURS.public) -> VerifiedImage:
+    def verify(
+        self, place: str, public: bytes = OURS.public, predicate_type: str = ""
+    ) -> VerifiedImage:
         """Return the signatures that hold. Raises NotTrusted."""
         return self.container.images.verify_image()(
-            parse_image_place(place), by_key(_KEYS.verifier(public).verifies), annotations={}
+            parse_image_place(place),
+            by_key(_KEYS.verifier(public).verifies),
+            annotations={},
+            predicate_type=predicate_type,
         )
 
 

@@ -27,7 +27,7 @@ from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 from img.domain.signing.candidate import NotTrusted, by_identity, by_key
 from img.domain.signing.identity import Identity, Wanted
-from img.domain.signing.places import SIGNATURE, SignatureForm, tag_of
+from img.domain.signing.places import SignatureForm, tag_of
 from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp
 
 _NAME = "r.example/app:1"
@@ -128,49 +128,6 @@ def test_a_signature_of_another_image_does_not_count(app: InMemoryApp) -> None:
     _retag(app, stolen)
 
     with pytest.raises(NotTrusted, match="of another image"):
-        _verify(app)
-
-
-def test_each_changed_part_is_refused(app: InMemoryApp) -> None:
-    _sign(app)
-    good = _tagged(app)
-    (layer,) = good.layers
-    signature = layer.annotations[SIGNATURE]
-
-    def with_layer(**changes: object) -> None:
-        changed = replace(layer, **changes)  # type: ignore[arg-type]
-        _retag(app, replace(good, layers=(changed,)))
-
-    for at in range(len(signature)):
-        other = "A" if signature[at] != "A" else "B"
-        with_layer(annotations={SIGNATURE: signature[:at] + other + signature[at + 1 :]})
-        with pytest.raises(NotTrusted):
-            _verify(app)
-    for annotations in ({}, {SIGNATURE: ""}, {SIGNATURE: "A" * 10_000}):
-        with_layer(annotations=annotations)
-        with pytest.raises(NotTrusted):
-            _verify(app)
-    payload = app.registry.open_blob(ImageReference.parse(_NAME), layer).read()
-    for at in range(len(payload)):
-        changed = payload[:at] + bytes([payload[at] ^ 1]) + payload[at + 1 :]
-        digest = app.registry.add_blob(ImageReference.parse(_NAME), changed)
-        with_layer(digest=digest)
-        with pytest.raises(NotTrusted):
-            _verify(app)
-    with_layer(size=1 << 30)
-    with pytest.raises(NotTrusted, match="one is too large"):
-        _verify(app)
-    with_layer()
-    assert _verify(app).signatures
-
-
-def test_a_payload_with_other_bytes_than_its_digest_is_refused(app: InMemoryApp) -> None:
-    _sign(app)
-    (layer,) = _tagged(app).layers
-    app.blobs.remove(layer.digest)
-    app.registry.corrupt(layer.digest)
-
-    with pytest.raises(NotTrusted):
         _verify(app)
 
 
