@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.host.img_command import Img, WriteContext
+from tests.support.statements import check_spdx
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 
@@ -27,6 +28,7 @@ def test_packages_are_those_that_dpkg_and_pip_list(
     built = img("build", "--progress", "plain", "-t", "app", context)
 
     document = json.loads(img("sbom", "-f", "spdx-json", "app").stdout)
+    check_spdx(document)
     found = {package["externalRefs"][0]["referenceLocator"].partition("?")[0]: package
              for package in document["packages"] if "externalRefs" in package}  # fmt: skip
 

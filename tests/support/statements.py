@@ -135,12 +135,13 @@ def check_statement(statement: Any) -> None:
         case "https://slsa.dev/provenance/v0.2":
             jsonschema.validate(statement["predicate"], PROVENANCE_V02)
         case "https://spdx.dev/Document":
-            _check_bill(statement["predicate"])
+            check_spdx(statement["predicate"])
         case kind:
             raise AssertionError(kind)
 
 
-def _check_bill(document: Any) -> None:
+def check_spdx(document: Any) -> None:
+    """Raise an error for a document that is no SPDX 2.3."""
     from spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser import JsonLikeDictParser
     from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
