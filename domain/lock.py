@@ -3,7 +3,6 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import field
-from typing import Any
 
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest, InvalidDigest
@@ -106,7 +105,7 @@ class Lock:
         return {**images, **urls, **commits}
 
 
-def _table(value: object, name: str) -> dict[str, Any]:
+def _table(value: object, name: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise BadLock(f"{name} is no table")
     return value

@@ -5,13 +5,12 @@ Times are RFC 3339, bytes base64. The digest of a vertex is that of its name in 
 
 import base64
 from collections.abc import Mapping
-from typing import Any
 
 from img.domain.digest import Digest
 from img.domain.progress import SourceLines, VertexWarning
 from img.domain.shown_text import shown_in_line
 
-Document = dict[str, Any]
+Document = dict[str, object]
 
 
 def vertex_digest(vertex: str) -> str:
@@ -40,7 +39,7 @@ def warning_document(event: VertexWarning) -> Document:
     return document
 
 
-def _source(source: SourceLines) -> Mapping[str, Any]:
+def _source(source: SourceLines) -> Mapping[str, object]:
     first, last = source.lines
     info = {
         "filename": shown_in_line(source.file),

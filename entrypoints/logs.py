@@ -42,7 +42,7 @@ def _configure_structlog(level: int, *, json: bool) -> None:
     )
 
 
-def _shown_values(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Any:
+def _shown_values(_logger: object, _method: str, event: MutableMapping[str, object]) -> Any:
     """Return the event with control characters escaped in all texts."""
     from img.domain.shown_text import shown, shown_in_line
 

@@ -1,7 +1,5 @@
 """auth.json of podman, buildah and skopeo, and the older ~/.dockercfg."""
 
-from typing import Any
-
 from img.adapters.credential_store.docker_config import DockerConfigCredentials
 from img.domain.reference import DEFAULT_DOMAIN, DOCKER_HUB_NAMES, DOCKER_HUB_SERVER
 
@@ -25,5 +23,5 @@ class ContainersAuthCredentials(DockerConfigCredentials):
 class DockercfgCredentials(DockerConfigCredentials):
     """~/.dockercfg, which consists of the "auths" of Docker's newer file."""
 
-    def auths(self, document: dict[str, Any]) -> dict[str, Any]:
+    def auths(self, document: dict[str, object]) -> dict[str, object]:
         return document

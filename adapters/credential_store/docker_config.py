@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from img.adapters.credential_store.helper import CredentialHelper
 from img.adapters.linux.outsider import HelperRunner, run_here
@@ -81,7 +80,7 @@ class DockerConfigCredentials(CredentialStore):
                 self._write({**document, "auths": kept})
             return is_known or len(kept) < len(auths)
 
-    def _in_file(self, document: dict[str, Any], key: str) -> Credentials | None:
+    def _in_file(self, document: dict[str, object], key: str) -> Credentials | None:
         """Return the entry for ``key``, or for a URL on the same host, as in old files."""
         auths = self.auths(document)
         entry = auths.get(key)
@@ -96,7 +95,7 @@ class DockerConfigCredentials(CredentialStore):
             raise self._unreadable(f"the entry {key!r} is invalid: {error}") from None
 
     def _helper(
-        self, document: Mapping[str, Any], key: str, *, alone: bool = True
+        self, document: Mapping[str, object], key: str, *, alone: bool = True
     ) -> CredentialHelper | None:
         """Return the helper that stores ``key``; credsStore is only used for whole servers.
 
@@ -112,14 +111,14 @@ class DockerConfigCredentials(CredentialStore):
             return None
         return CredentialHelper(name, known_as, self._run)
 
-    def auths(self, document: dict[str, Any]) -> dict[str, Any]:
+    def auths(self, document: dict[str, object]) -> dict[str, object]:
         """Return the entries by their keys. Raises CredentialsUnreadable."""
         auths = document.get("auths") or {}
         if not isinstance(auths, dict):
             raise self._unreadable("auths is no object")
         return auths
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> dict[str, object]:
         try:
             text = self.path.read_text(encoding="utf-8")
         except (FileNotFoundError, NotADirectoryError):
@@ -128,7 +127,7 @@ class DockerConfigCredentials(CredentialStore):
             raise self._unreadable(getattr(error, "strerror", None) or str(error)) from error
         return self._parsed(text)
 
-    def _parsed(self, text: str) -> dict[str, Any]:
+    def _parsed(self, text: str) -> dict[str, object]:
         try:
             document = parse_json(text) if text.strip() else {}
         except InvalidJson as error:
@@ -137,7 +136,7 @@ class DockerConfigCredentials(CredentialStore):
             raise self._unreadable("it holds no object")
         return document
 
-    def _write(self, document: Mapping[str, Any]) -> None:
+    def _write(self, document: Mapping[str, object]) -> None:
         """Replace the file atomically; if it is a link, replace its target."""
         target = Path(os.path.realpath(self.path))
         text = json.dumps(document, indent="\t") + "\n"
@@ -181,7 +180,7 @@ class DockerAuthVariable(DockerConfigCredentials):
         super().__init__(Path("$DOCKER_AUTH_CONFIG"), run)
         self._text = text
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> dict[str, object]:
         return self._parsed(self._text)
 
 
@@ -190,7 +189,7 @@ def _host(key: str) -> str:
     return key.removeprefix("https://").removeprefix("http://").partition("/")[0]
 
 
-def _credentials(entry: Mapping[str, Any]) -> Credentials | None:
+def _credentials(entry: Mapping[str, object]) -> Credentials | None:
     """Return the credentials of an ``auths`` entry, None if it is empty. Raises ValueError."""
     fields = {key: value for key, value in entry.items() if isinstance(value, str)}
     username, password = fields.get("username", ""), fields.get("password", "")

@@ -4,7 +4,7 @@ import io
 import json
 import threading
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from img.application.ports.blob_store import BlobMismatch
 from img.application.ports.credential_store import Credentials
@@ -218,7 +218,7 @@ class MemoryRegistry(Registry, RegistryContents):
         return bytes([content[0] ^ 1]) + content[1:] if content else b"\0"
 
 
-def _subject_of(document: Any) -> str:
+def _subject_of(document: object) -> str:
     subject = document.get("subject") if isinstance(document, dict) else None
     return str(subject.get("digest", "")) if isinstance(subject, dict) else ""
 

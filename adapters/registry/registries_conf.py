@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from img.adapters.registry.containerd_hosts import read_hosts_directory
 from img.adapters.registry.toml_file import read_toml
@@ -78,7 +77,7 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def registry(self, table: Mapping[str, Any]) -> RegistryRule:
+    def registry(self, table: Mapping[str, object]) -> RegistryRule:
         """Return the rule of a [[registry]] table."""
         location = self._location(table, "location")
         prefix = self._location(table, "prefix") or location
@@ -132,7 +131,7 @@ class _Reader:
             mirrors=tuple(Endpoint(location=place) for place in places),
         )
 
-    def tables(self, value: object, name: str) -> list[Mapping[str, Any]]:
+    def tables(self, value: object, name: str) -> list[Mapping[str, object]]:
         """Return an array of tables."""
         if isinstance(value, list) and all(isinstance(item, dict) for item in value):
             return value
@@ -148,7 +147,7 @@ class _Reader:
         """Return the error for this file."""
         return RegistriesUnreadable(self._path, why)
 
-    def _mirror(self, table: Mapping[str, Any], digests_only: bool) -> Endpoint:
+    def _mirror(self, table: Mapping[str, object], digests_only: bool) -> Endpoint:
         location = self._location(table, "location")
         if not location:
             raise self.invalid("a [[registry.mirror]] without location")
@@ -165,7 +164,7 @@ class _Reader:
             raise self.invalid(text) from None
         return Endpoint(location=location, insecure=self._flag(table, "insecure"), pull_from=kind)
 
-    def _location(self, table: Mapping[str, Any], key: str) -> str:
+    def _location(self, table: Mapping[str, object], key: str) -> str:
         value = table.get(key, "")
         if not isinstance(value, str):
             raise self.invalid(f"{key} is no text: {value!r}")
@@ -173,7 +172,7 @@ class _Reader:
             raise self.invalid(f"{key} {value!r} is a URL: write it without its scheme")
         return value.rstrip("/")
 
-    def _flag(self, table: Mapping[str, Any], key: str) -> bool:
+    def _flag(self, table: Mapping[str, object], key: str) -> bool:
         value = table.get(key, False)
         if not isinstance(value, bool):
             raise self.invalid(f"{key} is neither true nor false: {value!r}")

@@ -4,8 +4,7 @@ import base64
 import re
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import requests
 from oras.auth.token import TokenAuth
@@ -154,11 +153,11 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
         return self._token_in(response, realm)
 
     def _ask(
-        self, realm: str, form: dict[str, Any], credentials: Credentials | None
+        self, realm: str, form: Mapping[str, Sequence[str]], credentials: Credentials | None
     ) -> requests.Response:
         """Request a token by GET, or by POST with an identity token, or else by the other one."""
         posted = _grant(credentials)
-        by_post: dict[str, Any] = {
+        by_post: dict[str, object] = {
             "method": "POST",
             # One field, separated by spaces (distribution auth/oauth.md).
             "data": {
@@ -169,7 +168,7 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
             },
             "allow_redirects": False,  # the secret is in the body
         }
-        by_get: dict[str, Any] = {"method": "GET", "params": {**form, "client_id": _CLIENT_ID}}
+        by_get: dict[str, object] = {"method": "GET", "params": {**form, "client_id": _CLIENT_ID}}
         ways = [by_get, by_post] if posted else [by_get]
         if credentials is not None and credentials.identity_token:
             ways.reverse()

@@ -1,12 +1,11 @@
 """TOML files that other tools share."""
 
 from pathlib import Path
-from typing import Any
 
 from img.domain.registries import RegistriesUnreadable
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, object]:
     """Return the document at ``path``. Raises RegistriesUnreadable."""
     import tomllib
 

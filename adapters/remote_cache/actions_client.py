@@ -129,7 +129,7 @@ class ActionsClient:
         error = RemoteCacheBusy if reply.status in BUSY | {401, 403} else RemoteCacheError
         return error(f"{self._place}: the cache service answers {reason}")
 
-    def _request(self, method: str, url: str, **options: Any) -> "requests.Response":
+    def _request(self, method: str, url: str, **options: object) -> "requests.Response":
         import requests
         from urllib3.exceptions import HTTPError
 
@@ -212,5 +212,5 @@ def _retry_after_s(headers: Mapping[str, str]) -> float:
         return 0.0
 
 
-def _as_it_is(request: Any) -> Any:
+def _as_it_is(request: "requests.PreparedRequest") -> "requests.PreparedRequest":
     return request  # any auth at all keeps requests from reading a ~/.netrc

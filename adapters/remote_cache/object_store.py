@@ -55,7 +55,7 @@ class MissingCloudExtra(RemoteCacheError):
 class _Interruptible:
     """The functions of obstore; they raise StepCanceled once the thread is cancelled."""
 
-    def __init__(self, obstore: Any) -> None:
+    def __init__(self, obstore: object) -> None:
         self._obstore = obstore
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -289,7 +289,7 @@ def _store(place: ObjectStoreCache, environment: Mapping[str, str]) -> "ObjectSt
     provider = _profile(place, environment)
     endpoint = _endpoint(place)
     proxy = ProxyRules.of(environment).proxy_for(endpoint) if endpoint else None
-    client: dict[str, Any] = {"connect_timeout": "10s", "timeout": "5m"}
+    client: dict[str, object] = {"connect_timeout": "10s", "timeout": "5m"}
     if endpoint.startswith("http:"):
         client["allow_http"] = True
     if proxy:
@@ -334,8 +334,8 @@ def _host_of_bucket(endpoint: str, bucket: str) -> str | None:
     return f"{parts.scheme}://{bucket}.{parts.netloc}{parts.path.rstrip('/')}"
 
 
-def _s3(bucket: str, access: Mapping[str, str]) -> dict[str, Any]:
-    settings: dict[str, Any] = {"region": access["region"]}
+def _s3(bucket: str, access: Mapping[str, str]) -> dict[str, object]:
+    settings: dict[str, object] = {"region": access["region"]}
     if endpoint := access.get("endpoint_url"):
         host = _host_of_bucket(endpoint, bucket)
         is_path = _is_on(access, "use_path_style") or host is None
@@ -347,8 +347,8 @@ def _s3(bucket: str, access: Mapping[str, str]) -> dict[str, Any]:
     return settings
 
 
-def _azure(_container: str, access: Mapping[str, str]) -> dict[str, Any]:
-    settings: dict[str, Any] = {
+def _azure(_container: str, access: Mapping[str, str]) -> dict[str, object]:
+    settings: dict[str, object] = {
         "account_name": access["account_name"],
         "endpoint": access["account_url"],
     }
@@ -357,8 +357,8 @@ def _azure(_container: str, access: Mapping[str, str]) -> dict[str, Any]:
     return settings
 
 
-def _gs(_bucket: str, access: Mapping[str, str]) -> dict[str, Any]:
-    settings: dict[str, Any] = {}
+def _gs(_bucket: str, access: Mapping[str, str]) -> dict[str, object]:
+    settings: dict[str, object] = {}
     if endpoint := access.get("endpoint_url"):
         settings["base_url"] = endpoint.rstrip("/")
     if path := access.get("service_account"):

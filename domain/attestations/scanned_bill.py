@@ -54,14 +54,14 @@ def with_layers(bill: Statement, layers: Mapping[str, Digest], version: str) -> 
     return replace(bill, predicate=predicate)
 
 
-def _placed(file: Any, layers: Mapping[str, Digest]) -> Any:
+def _placed(file: object, layers: Mapping[str, Digest]) -> Any:
     if not isinstance(file, dict) or file.get("comment"):
         return file
     layer = layers.get(str(file.get("fileName", "")).lstrip("/"))
     return file if layer is None else {**file, "comment": f"layerID: {layer}"}
 
 
-def _sorted(value: Any) -> Any:
+def _sorted(value: object) -> Any:
     match value:
         case dict():
             return {key: _sorted(value[key]) for key in sorted(value)}

@@ -37,7 +37,7 @@ class ChangedMapping(MutableMapping[_Key, _Value]):
             raise KeyError(key)
         return self._below[key]
 
-    def get(self, key: _Key, default: Any = None, /) -> Any:
+    def get(self, key: _Key, default: object = None, /) -> Any:
         if key in self._own:
             return self._own[key]
         return default if key in self._gone else self._below.get(key, default)

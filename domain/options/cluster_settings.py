@@ -81,7 +81,7 @@ def parse_cluster_settings(
     return settings
 
 
-def _table_in(file: SettingsFile) -> Mapping[str, Any]:
+def _table_in(file: SettingsFile) -> Mapping[str, object]:
     try:
         document = tomllib.loads(file.content.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:

@@ -1,7 +1,6 @@
 """``img builder prune``, ``img buildx prune``: as with Docker, they remove no images."""
 
 from functools import wraps
-from typing import Any
 
 import typer
 
@@ -17,7 +16,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @wraps(prune)
-def builder_prune(ctx: typer.Context, **given: Any) -> None:
+def builder_prune(ctx: typer.Context, **given: object) -> None:
     ctx.meta[CACHE_ALONE] = True
     prune(ctx, **given)
 

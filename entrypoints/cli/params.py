@@ -3,7 +3,6 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 import typer
 
@@ -44,7 +43,7 @@ def shared_options(command: Callable[..., object]) -> Callable[..., object]:
     }
 
     @functools.wraps(command)
-    def run(ctx: typer.Context, **given: Any) -> object:
+    def run(ctx: typer.Context, **given: object) -> object:
         for name, (kind, group) in groups.items():
             values = {option.name: given.pop(option.name) for option in group}
             if kind is Session:

@@ -194,7 +194,7 @@ def _show(items: "Sequence[UsedItem]", shape: str, now: datetime, *, verbose: bo
     say_text(render_table([("ID", "RECLAIMABLE", "SIZE", "DESCRIPTION"), *rows]))
 
 
-def _fields(item: "UsedItem") -> dict[str, Any]:
+def _fields(item: "UsedItem") -> dict[str, object]:
     return {
         "ID": item.id,
         "Type": item.kind.value,
