@@ -5,7 +5,7 @@
 
 Measured are processor time and time of builds: 20 RUNs that do nothing, a COPY of all and of one
 changed of 10,000 files, a build that finds 26 of 30 steps, and the first build on a base of 82,000
-files, with an empty state. Builds with each of these and with none follow each other in changing
+files, with an empty state. Builds with each of these and with none follow each other in random
 order, because a machine is not equally fast all the time. Traces go to a collector on loopback.
 Printed are medians, and the medians of the differences between a build and the one with none in the
 same round.
@@ -14,6 +14,7 @@ same round.
 import argparse
 import os
 import pwd
+import random
 import shutil
 import statistics
 import sys
@@ -123,8 +124,7 @@ def _measured(
     }
     found: dict[str, list[Cost]] = {way: [] for way in ways}
     for number in range(rounds + _UNMEASURED):
-        order = [*ways]
-        for way in order[number % len(order) :] + order[: number % len(order)]:
+        for way in random.sample([*ways], len(ways)):  # so that none follows always the same one
             if work.first:
                 builders[way].forget()
             work.change(context)
