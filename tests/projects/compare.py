@@ -47,11 +47,15 @@ _MOUNT_POINTS = ("/dev", "/proc", "/sys")
 
 
 def _said_newly(line: object) -> object:
-    """Return a line of the history with ports as a list, and without the options of COPY."""
+    """Return a line of the history with ports as a list, and without options and health checks.
+
+    The config, which is compared too, has the health check.
+    """
     if not isinstance(line, dict):
         return line
     text = str(line.get("created_by"))
     text = re.sub(r"^(COPY|ADD) (--\S+ )+", r"\1 ", text)
+    text = re.sub(r"^HEALTHCHECK .*", "HEALTHCHECK", text)
     if exposed := re.fullmatch(r"EXPOSE map\[(.*)\]", text):
         text = f"EXPOSE [{exposed[1].replace(':{}', '')}]"
     return {**line, "created_by": text}

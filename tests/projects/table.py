@@ -60,7 +60,7 @@ PROJECTS = (
         upstream="wagtail/bakerydemo Dockerfile 0b2f2600324a",
         holds="Wagtail by uv, packages for the build purged, `chown -R 1000:2000`, VOLUME",
         bases=(_UV,),
-        check=Serves(8000, "bakery"),
+        check=Serves(8000, "Sign in to Wagtail"),
     ),
     Project(
         name="nginx",

@@ -196,6 +196,8 @@ def _line(text: str) -> dict[str, object]:
         (("history 1", "history", _line("EXPOSE [80/tcp]"), _line("EXPOSE map[80/tcp:{}]")), True),
         (("history 1", "history", _line("EXPOSE [81/tcp]"), _line("EXPOSE map[80/tcp:{}]")), False),
         (("history 1", "history", _line("COPY --chown=a:b x y"), _line("COPY x y")), True),
+        (("history 1", "history", _line("HEALTHCHECK {x}"), _line("HEALTHCHECK &{x}")), True),
+        (("history 1", "history", _line("HEALTHCHECK {x}"), _line("CMD x")), False),
         (("history 1", "history", _line("RUN --x y"), _line("RUN y")), False),
     ],
 )
