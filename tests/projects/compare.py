@@ -47,7 +47,7 @@ _MOUNT_POINTS = ("/dev", "/proc", "/sys")
 
 
 def _said_newly(line: object) -> object:
-    """Return a line of the history with ports as a list, and without options and health checks.
+    """Return a line of the history as 0.8 has it, apart from the form of ports and health checks.
 
     The config, which is compared too, has the health check.
     """
@@ -56,6 +56,7 @@ def _said_newly(line: object) -> object:
     text = str(line.get("created_by"))
     text = re.sub(r"^(COPY|ADD) (--\S+ )+", r"\1 ", text)
     text = re.sub(r"^HEALTHCHECK .*", "HEALTHCHECK", text)
+    text = re.sub(r"^(ARG (?:TARGET|BUILD)[A-Z]+)=\S*$", r"\1", text)
     if exposed := re.fullmatch(r"EXPOSE map\[(.*)\]", text):
         text = f"EXPOSE [{exposed[1].replace(':{}', '')}]"
     return {**line, "created_by": text}

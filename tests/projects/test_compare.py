@@ -198,6 +198,8 @@ def _line(text: str) -> dict[str, object]:
         (("history 1", "history", _line("COPY --chown=a:b x y"), _line("COPY x y")), True),
         (("history 1", "history", _line("HEALTHCHECK {x}"), _line("HEALTHCHECK &{x}")), True),
         (("history 1", "history", _line("HEALTHCHECK {x}"), _line("CMD x")), False),
+        (("history 1", "history", _line("ARG TARGETARCH=x"), _line("ARG TARGETARCH")), True),
+        (("history 1", "history", _line("ARG X=x"), _line("ARG X")), False),
         (("history 1", "history", _line("RUN --x y"), _line("RUN y")), False),
     ],
 )
