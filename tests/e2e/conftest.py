@@ -24,6 +24,7 @@ from tests.support.host.machine import (
     this_account,
 )
 from tests.support.host.waiting import wait_while
+from tests.support.host.warm_img import WarmImg
 from tests.support.images import edited_layout
 from tests.support.servers import registry_server
 from tests.support.servers.registry_server import RegistryServer
@@ -99,13 +100,25 @@ def _left(text: str) -> list[str]:
     )
 
 
+@pytest.fixture(scope="session")
+def warm_img() -> Iterator[WarmImg]:
+    """Yield the processes of this worker that have imported img."""
+    servers = WarmImg()
+    yield servers
+    servers.close()
+
+
 @pytest.fixture
-def img_for(installed: Path, workplace: Path, request: pytest.FixtureRequest) -> ImgFor:
+def img_for(
+    installed: Path, workplace: Path, warm_img: WarmImg, request: pytest.FixtureRequest
+) -> ImgFor:
     """Return a function from a kind of user, and a name for the state, to img.
 
     "root"; "user", with subordinate ids; "one-id", without; "no-new-privileges": the user with
-    ids that cannot be used.
+    ids that cannot be used. Calls are forks of a process that has imported img, unless
+    IMG_TESTS_ALL is set; what is started and watched is a process of its own.
     """
+    quick = None if "IMG_TESTS_ALL" in os.environ else warm_img.words
 
     def prepared(who: str, state: str = "state") -> Img:
         command: tuple[Path | str, ...] = (installed / "img",)
@@ -123,7 +136,9 @@ def img_for(installed: Path, workplace: Path, request: pytest.FixtureRequest) ->
         for directory in (home, workplace / state):
             directory.mkdir(mode=0o755, exist_ok=True)
             os.chown(directory, account.uid, account.gid)
-        return Img(command=command, account=account, state=workplace / state, home=home)
+        return Img(
+            command=command, account=account, state=workplace / state, home=home, quick=quick
+        )
 
     return prepared
 

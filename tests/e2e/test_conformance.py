@@ -12,7 +12,6 @@ import pytest
 from tests.support.host.docker_daemon import DockerDaemon
 from tests.support.host.img_command import Img, ImgFor
 from tests.support.host.machine import conformance, need_root, program
-from tests.support.host.warm_img import warm
 from tests.support.servers.registry_server import RegistryServer
 
 # Needed of the machine: the case itself has to be set up by root.
@@ -54,43 +53,39 @@ def _target(file: Path) -> str:
 def test_every_case_comes_out_as_buildkit_builds_it(
     img: Img, registry: RegistryServer, workplace: Path
 ) -> None:
-    """Build in a warm process: all other tests cover the start of img.
-
-    With IMG_TESTS_ALL each user builds all cases, through the store; otherwise see _part().
-    """
+    """Have each user build all cases, through the store, with IMG_TESTS_ALL; else see _part()."""
     for needed in ("skopeo", "git", "zstd", "ssh-agent"):
         program(needed)
     every = "IMG_TESTS_ALL" in os.environ
     report = img.home / "report.json"
     cases = with_links_restored(conformance("e2e"), workplace)
-    with warm(img) as words:
-        command = " ".join(map(str, words))
-        output, export = "-o type=oci,dest={out}", []  # one process for each case
-        if every:
-            output, export = "", ["--export", f"{command} save -o {{out}} --format oci {{tag}}"]
-        runner = Img(
-            command=(
-                img.python,
-                conformance("e2e_runner.py"),
-                "--registry",
-                registry.address,
-                "--builder",
-                f"{command} build -t {{tag}} -f {{dockerfile}} {{flags}} {output} {{context}}",
-                *export,
-                "--out-format",
-                "oci-archive",
-                "--json",
-                report,
-                "-j2",
-                *(() if img.account.uid == 0 else ("--skip-needs", _NEEDS_OF_ROOT)),
-                *(() if every else ("--only", _part(cases, is_root=img.account.uid == 0))),
-            ),
-            account=img.account,
-            state=img.state,
-            home=img.home,
-            environment={"TMPDIR": str(img.home)},
-        )
-        output, errors = _finished(runner.start(cases))
+    command = " ".join(map(str, img.words))
+    output, export = "-o type=oci,dest={out}", []  # one process for each case
+    if every:
+        output, export = "", ["--export", f"{command} save -o {{out}} --format oci {{tag}}"]
+    runner = Img(
+        command=(
+            img.python,
+            conformance("e2e_runner.py"),
+            "--registry",
+            registry.address,
+            "--builder",
+            f"{command} build -t {{tag}} -f {{dockerfile}} {{flags}} {output} {{context}}",
+            *export,
+            "--out-format",
+            "oci-archive",
+            "--json",
+            report,
+            "-j2",
+            *(() if img.account.uid == 0 else ("--skip-needs", _NEEDS_OF_ROOT)),
+            *(() if every else ("--only", _part(cases, is_root=img.account.uid == 0))),
+        ),
+        account=img.account,
+        state=img.state,
+        home=img.home,
+        environment={"TMPDIR": str(img.home)},
+    )
+    output, errors = _finished(runner.start(cases))
 
     assert report.exists(), output + errors
     results = json.loads(report.read_text())

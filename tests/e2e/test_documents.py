@@ -18,7 +18,6 @@ from tests.e2e.conftest import push
 from tests.support.documents import Block, Command, all_blocks
 from tests.support.host.img_command import Img, ImgFor
 from tests.support.host.machine import REPOSITORY, program
-from tests.support.host.warm_img import warm
 from tests.support.servers.registry_server import RegistryServer
 
 _REGISTRIES = """
@@ -57,15 +56,14 @@ def test_commands_work_as_shown(
     for block in all_blocks():
         if block.language == "console" and "not run" not in block.comments:
             documents.setdefault(block.document, []).append(block)
-    with warm(img) as words:
-        _write_program(workplace / "bin/img", words)
-        _write_podman(workplace / "bin/podman", workplace / "p", img)  # podman refuses long paths
+    _write_program(workplace / "bin/img", img.words)
+    _write_podman(workplace / "bin/podman", workplace / "p", img)  # podman refuses long paths
 
-        failures = [
-            failure
-            for document, blocks in documents.items()
-            for failure in _failures(document, blocks, img, registry.address)
-        ]
+    failures = [
+        failure
+        for document, blocks in documents.items()
+        for failure in _failures(document, blocks, img, registry.address)
+    ]
 
     assert not failures, "\n".join(failures)
 

@@ -263,7 +263,7 @@ def test_records_survive_kills(
     text = f"FROM {busybox}\nARG N\nRUN seq 30000; sleep 0.2; echo $N\nRUN echo second $N\n"
     build = ("build", "-q", "--insecure-registry", write_context(text), "--build-arg")
     begun = time.monotonic()
-    img(*build, "N=first")
+    img.start(*build, "N=first").communicate()
     length = time.monotonic() - begun
     read = ReadHistory(history=FileBuildHistory(img.state))
     chance = random.Random(_KILLS)

@@ -15,7 +15,11 @@ from tests.support.servers.registry_server import RegistryServer
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 
 _EMULATED = ("one-id", "no-new-privileges")
-_PACKAGES = "openssh-server sudo redis-server nginx-light man-db libcap2-bin"
+# Users and groups of their own, set-user-ID and set-group-ID programs, modes of directories: some
+# packages with all of these, and with IMG_TESTS_ALL the large ones that people install.
+_PACKAGES = "sudo cron dbus libcap2-bin"
+if "IMG_TESTS_ALL" in os.environ:
+    _PACKAGES += " openssh-server redis-server nginx-light man-db"
 _INSTALL = f"apt-get install -y --no-install-recommends {_PACKAGES}"
 # Made once: all others install what is in it already, and download one package themselves.
 _DOWNLOADED = f"""
@@ -27,12 +31,12 @@ _PACKAGED = f"""
 FROM @DOWNLOADED@
 RUN {_INSTALL} --no-download && apt-get install -y hello
 RUN useradd -m -G sudo app && echo 'app ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/app \\
- && install -o app -g www-data -m 2750 -d /srv/x && cp -a /var/log/nginx /srv/y \\
+ && install -o app -g www-data -m 2750 -d /srv/x && cp -a /var/spool/cron /srv/y \\
  && cp /bin/true /srv/ping && setcap cap_net_raw+ep /srv/ping \\
- && tar -C / -cf /t.tar etc/redis etc/sudoers.d && mkdir /srv/t && tar -C /srv/t -xpf /t.tar \\
- && mkfifo /srv/p && chown app /srv/p && su -s /bin/sh redis -c 'touch /var/lib/redis/x'
+ && tar -C / -cf /t.tar etc/dbus-1 etc/sudoers.d && mkdir /srv/t && tar -C /srv/t -xpf /t.tar \\
+ && mkfifo /srv/p && chown app /srv/p && su -s /bin/sh messagebus -c 'touch /tmp/x'
 USER app
-RUN touch ~/f && sudo touch /srv/by-sudo && sudo -u redis touch /tmp/redis \\
+RUN touch ~/f && sudo touch /srv/by-sudo && sudo -u messagebus touch /tmp/y \\
  && test "$(sudo id -u) $(id -un)" = "0 app"
 """
 

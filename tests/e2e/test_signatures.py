@@ -4,8 +4,6 @@ import json
 import os
 import subprocess
 from base64 import b64decode
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +12,14 @@ import pytest
 from img.testing.loopback_registry import LoopbackRegistry
 from tests.support.host.img_command import Img, WriteContext
 from tests.support.host.machine import program
-from tests.support.host.warm_img import warm
 
 pytestmark = [pytest.mark.userns, pytest.mark.any_user]
 
 
 @pytest.fixture
-def quick(img: Img) -> Iterator[Img]:
-    """Yield img, with forks of one process for all commands."""
-    with warm(img) as words:
-        yield replace(img, command=words).with_environment(COSIGN_PASSWORD="secret")
+def signer(img: Img) -> Img:
+    """Return img with the password of its keys."""
+    return img.with_environment(COSIGN_PASSWORD="secret")
 
 
 def _openssl_verifies(directory: Path, public: Path, signed: bytes, signature: bytes) -> bool:
@@ -34,9 +30,9 @@ def _openssl_verifies(directory: Path, public: Path, signed: bytes, signature: b
 
 
 def test_openssl_verifies_what_img_signs_and_img_refuses_what_was_changed(
-    quick: Img, write_context: WriteContext, tmp_path: Path
+    signer: Img, write_context: WriteContext, tmp_path: Path
 ) -> None:
-    img = quick
+    img = signer
     context = write_context("FROM scratch\nCOPY . /\n")
     img("generate-key-pair", cwd=img.home)
     assert os.stat(img.home / "cosign.key").st_mode & 0o777 == 0o600
@@ -88,9 +84,9 @@ def _layers(registry: LoopbackRegistry, tag: str) -> list[Any]:
 
 
 def test_policies_hold_for_base_images_and_for_builds_that_change_nothing(
-    quick: Img, write_context: WriteContext
+    signer: Img, write_context: WriteContext
 ) -> None:
-    img = quick
+    img = signer
     for prefix in ("ours", "theirs"):
         img("generate-key-pair", "--output-key-prefix", prefix, cwd=img.home)
     verified = ("--verify-base", f"key={img.home / 'ours.pub'}")
@@ -132,7 +128,7 @@ def test_policies_hold_for_base_images_and_for_builds_that_change_nothing(
         assert "registry in [policy] is unknown" in limited(*build, code=1).error_line
 
 
-def test_wrong_requests_are_refused_in_a_line(quick: Img, write_context: WriteContext) -> None:
+def test_wrong_requests_are_refused_in_a_line(signer: Img, write_context: WriteContext) -> None:
     key = write_context("no key") / "Dockerfile"
     for words, says in (
         (("sign", "a"), "must pass a key with --key"),
@@ -150,4 +146,4 @@ def test_wrong_requests_are_refused_in_a_line(quick: Img, write_context: WriteCo
         (("verify", "--certificate-identity", "x", "a"), "an identity and its issuer are needed"),
         (("verify", "--key", key, "--trusted-root", key, "a"), "needs --certificate-identity"),
     ):
-        assert says in quick(*words, code=1).error_line
+        assert says in signer(*words, code=1).error_line

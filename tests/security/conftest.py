@@ -7,6 +7,7 @@ from tests.e2e.conftest import (
     installed,
     registry,
     user,
+    warm_img,
     workplace,
     write_context,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "installed",
     "registry",
     "user",
+    "warm_img",
     "workplace",
     "write_context",
 ]

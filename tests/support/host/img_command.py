@@ -9,11 +9,15 @@ from pathlib import Path
 
 from tests.support.host.machine import Account
 
+Words = tuple[Path | str, ...]
+Quick = Callable[[Account, Words], Words]  # to the words of a command that does the same sooner
 ImgFor = Callable[..., "Img"]  # "root" or "user", and a name for the state
 WriteContext = Callable[..., Path]  # a Dockerfile's text, the files by name, a directory's name
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TIMEOUT_S = 240.0
+# The interpreter, and packages that img imports when it needs them, heed these when they start.
+_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "OTEL_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +44,17 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Img:
-    """``img`` with a state of its own, run by ``account``."""
+    """``img`` with a state of its own, run by ``account``.
 
-    command: tuple[Path | str, ...]  # the program, and arguments that always come first
+    ``start`` executes the program; a call, which only waits for its end, may take a ``quick`` way.
+    """
+
+    command: Words  # the program, and arguments that always come first
     account: Account
     state: Path
     home: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    quick: Quick | None = None
 
     def __call__(
         self,
@@ -57,7 +65,7 @@ class Img:
         timeout_s: float = _TIMEOUT_S,
     ) -> Outcome:
         """Run it to its end, which must be ``code`` and never a traceback."""
-        process = self.start(*arguments, cwd=cwd)
+        process = replace(self, command=self.words).start(*arguments, cwd=cwd)
         try:
             output, errors = process.communicate(stdin, timeout=timeout_s)
         except BaseException:
@@ -91,6 +99,13 @@ class Img:
             cwd=cwd or self.home,
             start_new_session=True,
         )
+
+    @property
+    def words(self) -> Words:
+        """Return the first words of a command that only has to come to its end."""
+        if self.quick is None or any(name.startswith(_AT_START) for name in self.environment):
+            return self.command
+        return self.quick(self.account, self.command)
 
     @staticmethod
     def outcome(
