@@ -3,8 +3,8 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 
 from img.adapters.executor.mount_points import MountPoints
 from img.adapters.linux import small_files, syscalls
@@ -78,13 +78,20 @@ def attach_root(root: Root, ownership: Ownership = REAL, *, devices: bool = Fals
     return scratch
 
 
-@contextmanager
-def named(target: str) -> Iterator[None]:
-    """Raise ProcessNotStarted that names ``target`` for errors inside."""
-    try:
-        yield
-    except OSError as error:
-        raise ProcessNotStarted(f"cannot mount {target}: {error.strerror}") from error
+class named:  # noqa: N801 (a context manager)
+    """Raises ProcessNotStarted that names ``target`` for errors inside."""
+
+    __slots__ = ("_target",)
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError):
+            raise ProcessNotStarted(f"cannot mount {self._target}: {error.strerror}") from error
 
 
 def mount_name_files(points: MountPoints, scratch: Scratch, process: Process) -> None:

@@ -76,7 +76,11 @@ def compiled(process: Process, allowed: int, *, of_runtime: bool = False) -> byt
 
 
 def prepare_filters() -> None:
-    """Compile the filter of most steps, for processes that are forked later."""
+    """Compile the filter of most steps, for processes that are forked later.
+
+    Their capabilities are computed too.
+    """
+    capabilities.numbers_in(capabilities.ALL & ~allowed_capabilities(Network.HOST))
     machine = bpf.this_machine()
     if machine is not None:
         allowed_calls.filter_program(machine, capabilities.DOCKER_DEFAULT)

@@ -79,9 +79,7 @@ def _environment(process: Process, user: UserIdentity) -> list[str]:
 
 
 def _capabilities(user: UserIdentity, allowed: int) -> _Json:
-    names = [
-        f"CAP_{name.upper()}" for bit, name in enumerate(capabilities.NAMES) if allowed >> bit & 1
-    ]
+    names = [f"CAP_{name.upper()}" for name in capabilities.names_in(allowed)]
     own = [] if user.uid else names
     return {"bounding": names, "permitted": own, "effective": own}
 

@@ -239,20 +239,29 @@ def _attach_copy(source: str, target: str, *, read_only: bool) -> None:
 def _mask() -> None:
     for path in READ_ONLY:
         target = _STAGE + path
-        if os.path.exists(target):
+        if _kind_of(target):
             syscalls.mount(target, target, flags=MS_BIND | MS_REC)
             syscalls.mount("none", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | _PLAIN)
     empty = ""
     for path in MASKED:
         target = _STAGE + path
-        if os.path.isdir(target):
+        kind = _kind_of(target)
+        if kind == stat.S_IFDIR:
             if empty:  # cheaper than another file system
                 syscalls.mount(empty, target, flags=MS_BIND)
                 continue
             empty = target
             syscalls.mount("tmpfs", target, "tmpfs", MS_RDONLY | _PLAIN, "size=0k,nr_inodes=2")
-        elif os.path.exists(target):
+        elif kind:
             syscalls.mount(f"{_STAGE}/dev/null", target, flags=MS_BIND)
+
+
+def _kind_of(path: str) -> int:
+    """Return the type of a file (stat.S_IF...), 0 for none."""
+    try:
+        return stat.S_IFMT(os.stat(path).st_mode)
+    except OSError:
+        return 0
 
 
 def _as_directory(found: int) -> int:

@@ -1,6 +1,6 @@
 """The kernel's capabilities by name, and the set that Docker grants by default."""
 
-import errno
+from functools import cache
 
 from img.adapters.linux import small_files, syscalls
 
@@ -23,7 +23,13 @@ def mask_of(*names: str) -> int:
 
 def names_in(mask: int) -> list[str]:
     """Return the names of the capabilities in ``mask``."""
-    return [name for bit, name in enumerate(NAMES) if mask >> bit & 1]
+    return [NAMES[number] for number in numbers_in(mask)]
+
+
+@cache
+def numbers_in(mask: int) -> tuple[int, ...]:
+    """Return the numbers of the capabilities in ``mask``, cached for a process and its forks."""
+    return tuple(number for number in range(len(NAMES)) if mask >> number & 1)
 
 
 SYS_ADMIN = mask_of("sys_admin")
@@ -74,11 +80,10 @@ def limit_to(mask: int) -> None:
     For processes with one thread only. Forked processes inherit the note of what is dropped
     already.
     """
-    dropped = _dropped[0]
-    for number in range(len(NAMES)):
-        if not (mask | dropped) >> number & 1:
-            _drop_from_bounding_set(number)
-    _dropped[0] = dropped | ~mask & ALL
+    left = ALL & ~(mask | _dropped[0])
+    if left:
+        syscalls.drop_from_bounding_set(numbers_in(left))
+    _dropped[0] |= ALL & ~mask
 
 
 def keep_only(mask: int) -> None:
@@ -96,11 +101,3 @@ def keep_until_execution(mask: int) -> None:
         keep_only(mask | GUARD)
     except PermissionError:  # root in a container may lack CAP_SETPCAP
         keep_only(mask)
-
-
-def _drop_from_bounding_set(number: int) -> None:
-    try:
-        syscalls.prctl(syscalls.PR_CAPBSET_DROP, number)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # an older kernel, without that capability
-            raise

@@ -1,12 +1,17 @@
 """System calls that Python's ``os`` lacks, through ctypes.
 
-Each raises OSError as functions of ``os`` do. Strings are encoded with ``os.fsencode``.
+Each raises OSError as functions of ``os`` do. Strings are encoded as by ``os.fsencode``. A
+step makes 130 of these calls in its own process: so each takes few steps of the interpreter.
 """
 
 import ctypes
+import errno
 import os
 import struct
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
 
 CLONE_NEWNS = 0x0002_0000
 CLONE_NEWCGROUP = 0x0200_0000
@@ -16,6 +21,7 @@ CLONE_NEWUSER = 0x1000_0000
 CLONE_NEWPID = 0x2000_0000
 CLONE_NEWNET = 0x4000_0000
 _CLONE_PIDFD = 0x1000
+_PR_CAPBSET_DROP = 24
 _SIGCHLD = 17  # importing signal would slow down the start of every command
 
 MS_RDONLY = 0x1
@@ -42,7 +48,6 @@ RESOLVE_IN_ROOT = 0x10
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
-PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
@@ -63,8 +68,7 @@ _LONGEST_HANDLE = 128  # bytes, MAX_HANDLE_SZ
 _ATTEMPTS = 128  # of openat2; runc makes as many
 _LAST_DESCRIPTOR = 0xFFFF_FFFF
 _KEYCTL_JOIN_SESSION_KEYRING = 1
-_INTERNAL_SIGNALS = (32, 33)  # nptl/internal-signals.h
-_SIGACTION_SIZE = 32  # bytes of the kernel's struct; all zeros are SIG_DFL
+_DEFAULT = bytes(32)  # the kernel's struct sigaction with SIG_DFL
 _SIGSET_SIZE = 8
 _CAPABILITY_VERSION_3 = 0x2008_0522
 
@@ -105,6 +109,31 @@ libc.sethostname.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
 libc_with_gil = ctypes.PyDLL(None, use_errno=True)  # for calls too short to release the GIL
 libc_with_gil.syscall.restype = ctypes.c_long
 _numbers = NUMBERS.get(os.uname().machine, _EVERYWHERE)
+_NO_CALL = -1  # fails with ENOSYS
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+
+
+def _call(name: str, *kinds: Any) -> Callable[..., int]:
+    """Return the system call ``name`` for arguments of these types; the result is for _checked."""
+    function = libc["syscall"]  # another object each time
+    function.restype = ctypes.c_long
+    function.argtypes = (ctypes.c_long, *kinds)
+    return partial(function, _numbers.get(name, _NO_CALL))
+
+
+_NUMBER, _BYTES = ctypes.c_long, ctypes.c_char_p
+_pivot_root = _call("pivot_root", _BYTES, _BYTES)
+_open_tree = _call("open_tree", _NUMBER, _BYTES, _NUMBER)
+_move_mount = _call("move_mount", _NUMBER, _BYTES, _NUMBER, _BYTES, _NUMBER)
+_mount_setattr = _call("mount_setattr", _NUMBER, _BYTES, _NUMBER, _BYTES, _NUMBER)
+_openat2 = _call("openat2", _NUMBER, _BYTES, _BYTES, _NUMBER)
+_pidfd_getfd = _call("pidfd_getfd", *(_NUMBER,) * 3)
+_rt_sigaction = _call("rt_sigaction", _NUMBER, _BYTES, _NUMBER, _NUMBER)
+_close_range_call = _call("close_range", *(_NUMBER,) * 3)
+_landlock_create_ruleset = _call("landlock_create_ruleset", _BYTES, _NUMBER, _NUMBER)
+_landlock_add_rule = _call("landlock_add_rule", _NUMBER, _NUMBER, _BYTES, _NUMBER)
+_landlock_restrict_self = _call("landlock_restrict_self", _NUMBER, _NUMBER)
+_keyctl = _call("keyctl", _NUMBER, _NUMBER)
 
 
 def unshare(flags: int) -> None:
@@ -120,18 +149,14 @@ def setns(descriptor: int, kind: int) -> None:
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
     """Mount, remount or bind (mount(2)); ``options`` may take one page at most."""
     result = libc.mount(
-        os.fsencode(source),
-        os.fsencode(target),
-        os.fsencode(kind),
-        flags,
-        os.fsencode(options) or None,
+        _encoded(source), _encoded(target), kind.encode(), flags, options.encode() or None
     )
     _checked(result, target)
 
 
 def umount2(target: str, flags: int = 0) -> None:
     """Unmount (umount2(2))."""
-    _checked(libc.umount2(os.fsencode(target), flags), target)
+    _checked(libc.umount2(_encoded(target), flags), target)
 
 
 def syncfs(descriptor: int) -> None:
@@ -141,25 +166,25 @@ def syncfs(descriptor: int) -> None:
 
 def pivot_root(new_root: str, put_old: str) -> None:
     """Change the root of the mount namespace (pivot_root(2))."""
-    _call("pivot_root", os.fsencode(new_root), os.fsencode(put_old))
+    _checked(_pivot_root(_encoded(new_root), _encoded(put_old)), "pivot_root")
 
 
 def open_tree(path: str, *, directory: int = -100, recursive: bool = True) -> int:
     """Return a detached copy of the mount at ``path`` (open_tree(2))."""
     flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | (_AT_RECURSIVE if recursive else 0)
-    return _call("open_tree", directory, os.fsencode(path), flags, what=path)
+    return _checked(_open_tree(directory, _encoded(path), flags), path)
 
 
 def mount_setattr(mounted: int, attributes: int, *, recursive: bool = True) -> None:
     """Set ``MOUNT_ATTR_*`` on a tree that ``open_tree`` returned (mount_setattr(2), Linux 5.12)."""
     flags = AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
     attr = struct.pack("QQQQ", attributes, 0, 0, 0)
-    _call("mount_setattr", mounted, b"", flags, attr, len(attr))
+    _checked(_mount_setattr(mounted, b"", flags, attr, len(attr)), "mount_setattr")
 
 
 def move_mount(mounted: int, target: int) -> None:
     """Attach a tree that ``open_tree`` returned at the O_PATH descriptor ``target``."""
-    _call("move_mount", mounted, b"", target, b"", _MOVE_MOUNT_EMPTY_PATHS)
+    _checked(_move_mount(mounted, b"", target, b"", _MOVE_MOUNT_EMPTY_PATHS), "move_mount")
 
 
 def openat2(
@@ -167,12 +192,14 @@ def openat2(
 ) -> int:
     """Open ``path`` with ``directory`` as the root, which links cannot leave (openat2(2))."""
     how = struct.pack("QQQ", flags | os.O_CLOEXEC, mode, resolve)
+    encoded = _encoded(path)
+    found = -1
     for _ in range(_ATTEMPTS):
-        try:
-            return _call("openat2", directory, os.fsencode(path), how, len(how), what=path)
-        except BlockingIOError:  # a concurrent rename or mount during the lookup of ".."
-            continue
-    return _call("openat2", directory, os.fsencode(path), how, len(how), what=path)
+        found = _openat2(directory, encoded, how, len(how))
+        # EAGAIN: a concurrent rename or mount during the lookup of ".."
+        if found >= 0 or ctypes.get_errno() != errno.EAGAIN:
+            break
+    return _checked(found, path)
 
 
 def name_to_handle_at(path: str) -> tuple[int, bytes]:
@@ -239,6 +266,13 @@ def prctl(option: int, argument: int = 0) -> None:
     _checked(libc.prctl(option, argument, 0, 0, 0), "prctl")
 
 
+def drop_from_bounding_set(numbers: Iterable[int]) -> None:
+    """Drop capabilities from the bounding set (capabilities(7)); unknown numbers are ignored."""
+    for number in numbers:
+        if libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0) < 0 and ctypes.get_errno() != errno.EINVAL:
+            _checked(-1, "prctl")
+
+
 def capset(effective: int, inheritable: int = 0) -> None:
     """Set the effective and permitted capabilities, as bit masks (capset(2))."""
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
@@ -270,26 +304,24 @@ def pidfd_getfd(pid: int, descriptor: int) -> int:
     """Return a copy of another process' descriptor (pidfd_getfd(2), Linux 5.6)."""
     process = os.pidfd_open(pid)
     try:
-        copy = _call("pidfd_getfd", process, descriptor, 0)
+        copy = _checked(_pidfd_getfd(process, descriptor, 0), "pidfd_getfd")
     finally:
         os.close(process)
     os.set_inheritable(copy, False)
     return copy
 
 
-def default_internal_signals() -> None:
-    """Reset the two signals that the C library reserves, and ``signal`` cannot set, to SIG_DFL.
-
-    Programs that posix_spawn(3) starts ignore them, and so do all their descendants.
-    """
-    for number in _INTERNAL_SIGNALS:
-        _call("rt_sigaction", number, bytes(_SIGACTION_SIZE), 0, _SIGSET_SIZE)
+def default_signals(numbers: Iterable[int]) -> None:
+    """Set signals to SIG_DFL, also those that the C library reserves and ``signal`` cannot set."""
+    for number in numbers:
+        _checked(_rt_sigaction(number, _DEFAULT, 0, _SIGSET_SIZE), "rt_sigaction")
 
 
 def landlock_create_ruleset(attributes: bytes, flags: int) -> int:
     """Return a new ruleset, or the result of ``flags`` (landlock_create_ruleset(2), Linux 5.13)."""
     size = len(attributes)
-    created = _call("landlock_create_ruleset", attributes if size else 0, size, flags)
+    created = _landlock_create_ruleset(attributes if size else None, size, flags)
+    _checked(created, "landlock_create_ruleset")
     if size:
         os.set_inheritable(created, False)
     return created
@@ -297,24 +329,24 @@ def landlock_create_ruleset(attributes: bytes, flags: int) -> int:
 
 def landlock_add_rule(ruleset: int, kind: int, rule: bytes) -> None:
     """Add a rule to a ruleset (landlock_add_rule(2))."""
-    _call("landlock_add_rule", ruleset, kind, rule, 0)
+    _checked(_landlock_add_rule(ruleset, kind, rule, 0), "landlock_add_rule")
 
 
 def landlock_restrict_self(ruleset: int) -> None:
     """Enforce a ruleset on this process and its descendants (landlock_restrict_self(2))."""
-    _call("landlock_restrict_self", ruleset, 0)
+    _checked(_landlock_restrict_self(ruleset, 0), "landlock_restrict_self")
 
 
 def join_new_session_keyring() -> None:
     """Join a new session keyring, without the keys of the caller's keyring (keyctl(2))."""
-    _call("keyctl", _KEYCTL_JOIN_SESSION_KEYRING, 0)
+    _checked(_keyctl(_KEYCTL_JOIN_SESSION_KEYRING, 0), "keyctl")
 
 
 def _close_range(first: int, last: int, flags: int) -> None:
     if first > last:
         return
     try:
-        _call("close_range", first, last, flags)
+        _checked(_close_range_call(first, last, flags), "close_range")
     except OSError:  # before Linux 5.9
         for descriptor in map(int, os.listdir("/proc/self/fd")):
             if first <= descriptor <= last:
@@ -328,15 +360,12 @@ def _close_if_open(descriptor: int) -> None:
         return
 
 
-def _call(name: str, *arguments: int | bytes, what: str = "") -> int:
-    if name not in _numbers:
-        raise OSError(38, "Function not implemented", name)  # ENOSYS
-    values = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
-    return _checked(libc.syscall(ctypes.c_long(_numbers[name]), *values), what or name)
+def _encoded(text: str) -> bytes:
+    return text.encode(_ENCODING, _ERRORS)
 
 
 def _checked(result: int, what: str) -> int:
     if result < 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error), what)
-    return int(result)
+    return result
