@@ -60,6 +60,15 @@ def dataclass(
     return decorate
 
 
+def compile_initializer(cls: type) -> None:
+    """Compile ``__init__`` of a class from ``dataclass`` now.
+
+    Forks of a process that has few instances would each make theirs without compiled code.
+    """
+    later: _Later = cls.__dict__[_LAZY[0]]
+    later.facts.compile()
+
+
 def _is_of_class(annotation: object) -> bool:
     if isinstance(annotation, str):
         return annotation.startswith(("ClassVar", "typing.ClassVar"))
@@ -89,6 +98,15 @@ class _Facts:
     def later(self, name: str) -> "_Later":
         """Return the attribute ``name`` of the standard library's class."""
         return _Later(self, name)
+
+    def compile(self) -> _Method:
+        """Give the class a compiled ``__init__``, and return it.
+
+        A second thread may run here too: it writes the same value.
+        """
+        method = _written_initializer(self)
+        self.made.__init__ = method
+        return method
 
     @cached_property
     def standard(self) -> Any:
@@ -126,14 +144,14 @@ class _Facts:
 class _Later:
     """An attribute of the class, and of its instances."""
 
-    __slots__ = ("_facts", "_name")
+    __slots__ = ("_name", "facts")
 
     def __init__(self, facts: _Facts, name: str) -> None:
-        self._facts = facts
+        self.facts = facts
         self._name = name
 
     def __get__(self, instance: object, owner: type) -> Any:
-        return getattr(self._facts.standard, self._name)
+        return getattr(self.facts.standard, self._name)
 
 
 def _methods(facts: _Facts, *, order: bool) -> Mapping[str, _Method | None]:
@@ -211,10 +229,7 @@ def _initializer(facts: _Facts) -> _Method:
             if facts.is_checked:
                 self.__post_init__()  # type: ignore[attr-defined]
             return
-        # A second thread may run here too: it writes the same value.
-        method = _written_initializer(facts)
-        facts.made.__init__ = method
-        method(self, *arguments, **named)
+        facts.compile()(self, *arguments, **named)
 
     return initialize
 

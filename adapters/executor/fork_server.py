@@ -30,6 +30,7 @@ from img.adapters.executor.launch import (
 from img.adapters.executor.reports import Ended, NotStarted, Refused
 from img.adapters.executor.started_step import Helper, RuntimeLog, StartedStep
 from img.adapters.linux import records, syscalls
+from img.domain.dataclass import compile_initializer
 from img.domain.process import Network
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def rehearse_steps(*, emulating: bool) -> None:
     """
     from img.adapters.executor import privileges
     from img.adapters.linux import launcher
-    from img.domain.filesystem.ownership import lookup_user
+    from img.domain.filesystem.ownership import UserIdentity, lookup_user
 
     if emulating:
         from img.adapters.executor import emulated_identity
@@ -171,6 +172,7 @@ def rehearse_steps(*, emulating: bool) -> None:
     rehearse()
     records.reader_of(Request)
     reports.prepare()
+    compile_initializer(UserIdentity)
     lookup_user("", "", "")
     privileges.prepare_filters()
     with suppress(OSError):  # reported when a step is started
@@ -213,6 +215,7 @@ class _Server:
         self._groups: list[str] = []  # of all steps: a killed parent removes none
         self._standbys = StandbyPool()
         self._terminal: TerminalGuard | None = None
+        self._prepared: Request | None = None  # the last for whose like there are filters
         self._poll = select.poll()
         self._poll.register(requests, select.POLLIN)
         self._poll.register(parent, select.POLLIN)
@@ -301,14 +304,9 @@ class _Server:
         for descriptor in step.watched:
             self._steps[descriptor] = step
             self._poll.register(descriptor, select.POLLIN)
-        if key.mode is LaunchMode.RUNTIME:
-            from img.adapters.executor import runtime_starter
-
-            runtime_starter.prepare(read_launch(order))
-        elif key.mode is LaunchMode.PROOT:
-            from img.adapters.executor import proot_watcher
-
-            proot_watcher.prepare(read_launch(order))
+        if request is not self._prepared:  # equal requests are one object
+            self._prepared = request
+            _prepare_like(order, key.mode)
         self._standbys.add(request)
 
     def _attend(self, step: StartedStep, descriptor: int) -> None:
@@ -349,6 +347,18 @@ class _Server:
 
     def _by_pid(self) -> dict[int, StartedStep]:
         return {step.pid: step for step in self._steps.values()}
+
+
+def _prepare_like(order: int, mode: LaunchMode) -> None:
+    """Compile the filters of steps that are similar to the launch in the file ``order``."""
+    if mode is LaunchMode.RUNTIME:
+        from img.adapters.executor import runtime_starter
+
+        runtime_starter.prepare(read_launch(order))
+    elif mode is LaunchMode.PROOT:
+        from img.adapters.executor import proot_watcher
+
+        proot_watcher.prepare(read_launch(order))
 
 
 def _remove_group(group: str) -> None:

@@ -8,8 +8,8 @@ from typing import Self
 
 from img.adapters.linux import records, small_files, syscalls
 from img.adapters.syscall_supervisor.root.level import Emulation
-from img.domain.dataclass import dataclass
-from img.domain.process import DirectoryRoot, Network, Process, Root
+from img.domain.dataclass import compile_initializer, dataclass
+from img.domain.process import DirectoryRoot, Network, OverlayRoot, Process, Resolver, Root
 
 _MOST = 1 << 10  # bytes of a message
 _MOST_DESCRIPTORS = 8
@@ -130,6 +130,8 @@ def _is_mounted(root: Root) -> bool:
 
 def rehearse() -> None:
     """Decode a launch once, so that this process and its forks have everything that takes."""
+    for kind in (Launch, Process, Resolver, OverlayRoot, DirectoryRoot):
+        compile_initializer(kind)
     records.decode(_example(), Launch)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from img.adapters.linux import launcher, records
-from img.domain.dataclass import dataclass
+from img.domain.dataclass import compile_initializer, dataclass
 from img.domain.errors import HostError, ImgError
 
 MOST = 1 << 16  # bytes of one report
@@ -140,6 +140,8 @@ def prepare() -> None:
         Crashed(""),
     ):
         records.decode(records.encode(report), Report)
+    for kind in (MountPoint, Starting):
+        compile_initializer(kind)
     records.encode(Starting())
 
 

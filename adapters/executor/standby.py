@@ -20,13 +20,11 @@ from img.adapters.executor.launch import (
     StandbyKey,
     read_launch,
     receive,
-    rehearse,
 )
 from img.adapters.executor.system_mounts import SystemMounts
 from img.adapters.linux import capabilities, launcher, syscalls
 from img.adapters.linux.hierarchies import Hierarchy
 from img.domain.dataclass import dataclass
-from img.domain.filesystem.ownership import lookup_user
 
 _SOCKETS = ("supervisor", "network")
 _OWN_FIRST_PROCESS = (LaunchMode.UNSHARE, LaunchMode.CHROOT)  # no other program starts the step
@@ -191,14 +189,8 @@ def _prepare_mounts(key: StandbyKey, groups: tuple[Hierarchy, ...]) -> SystemMou
 
 
 def _prepare(key: StandbyKey) -> int | None:
-    """Prepare everything that does not depend on the step; return the launcher's file, if needed.
-
-    Rehearsing also takes a private copy of pages that a fork shares with its parent at first.
-    """
+    """Prepare what does not depend on the step; return the launcher's file, if needed."""
     try:
-        if key.mode.isolated:
-            rehearse()
-            lookup_user("", "", "")
         if key.mode in _OWN_FIRST_PROCESS and key.system.confined:
             capabilities.limit_to(privileges.allowed_capabilities(key.network))
         return launcher.new_file() if key.mode is LaunchMode.UNSHARE else None

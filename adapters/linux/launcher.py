@@ -19,7 +19,7 @@ from functools import cache
 from typing import NoReturn, Protocol
 
 from img.adapters.linux import small_files
-from img.domain.dataclass import dataclass
+from img.domain.dataclass import compile_initializer, dataclass
 
 # The addresses of the two mappings of the whole file: one executable, one writable.
 _CODE_AT, _DATA_AT = 0x40_0000, 0x1000_0000
@@ -215,6 +215,7 @@ def content_of(
 
 def prepare() -> None:
     """Prepare once what all forks of this process need to execute programs. Raises OSError."""
+    compile_initializer(Program)
     content_of(Program(paths=("/",), argv=("a",), env={"A": ""}), 3)
 
 

@@ -31,7 +31,7 @@ def encode(value: object) -> bytes:
 
     The supported types are data classes, enumerations (by value), tuples, sets and mappings of
     strings, bytes, strings (with lone surrogates), literals and subclasses of strings, integers,
-    booleans and None.
+    booleans and None. Of a data class, fields with their default values at the end are left out.
     """
     return _to_json(_plain(value)).encode("ascii")
 
@@ -51,9 +51,14 @@ def _plain(value: object) -> object:
     if type(value) in _AS_IT_IS:
         return value
     kind: Any = type(value)
-    names = _field_names(kind)
-    if names is not None:
-        return [type(value).__name__, *[_plain(getattr(value, name)) for name in names]]
+    defaults = _defaults_of(kind)
+    if defaults is not None:
+        values = [getattr(value, name) for name in defaults]
+        for default in reversed(defaults.values()):
+            if values[-1] != default:
+                break
+            values.pop()
+        return [kind.__name__, *[_plain(each) for each in values]]
     match value:
         case Enum():
             return value.value
@@ -71,8 +76,9 @@ def _plain(value: object) -> object:
 
 
 @cache
-def _field_names(kind: Any) -> tuple[str, ...] | None:
-    return tuple(each.name for each in fields(kind)) if is_dataclass(kind) else None
+def _defaults_of(kind: Any) -> dict[str, Any] | None:
+    """Return the fields of a data class, with MISSING for those without a default value."""
+    return {each.name: each.default for each in fields(kind)} if is_dataclass(kind) else None
 
 
 @cache
@@ -98,7 +104,7 @@ def reader_of(kind: Any) -> Callable[[Any], Any]:
     if kind in _SIMPLE:
         return _SIMPLE[kind]
     if issubclass(kind, str) and not issubclass(kind, Enum):  # a text that checks itself
-        return lambda plain: kind(_exact(str)(plain))
+        return lambda plain: kind(_text(plain))
     return _enumeration(kind)
 
 
@@ -131,12 +137,13 @@ def _integer(plain: Any) -> int:
 
 
 def _bytes(plain: Any) -> bytes:
-    return binascii.a2b_base64(_exact(str)(plain), strict_mode=True)
+    return binascii.a2b_base64(_text(plain), strict_mode=True)
 
 
+_text, _list, _object = _exact(str), _exact(list), _exact(dict)
 _SIMPLE: Mapping[Any, _Reader] = {
     int: _integer,
-    str: _exact(str),
+    str: _text,
     bool: _exact(bool),
     bytes: _bytes,
     types.NoneType: _exact(types.NoneType),
@@ -146,18 +153,16 @@ _SIMPLE: Mapping[Any, _Reader] = {
 def _tuple_reader(arguments: tuple[Any, ...]) -> _Reader:
     if arguments[-1] is Ellipsis:
         one = reader_of(arguments[0])
-        return lambda plain: tuple([one(each) for each in _exact(list)(plain)])
+        return lambda plain: tuple([one(each) for each in _list(plain)])
     readers = [reader_of(argument) for argument in arguments]
     return lambda plain: tuple(
-        [read(each) for read, each in zip(readers, _exact(list)(plain), strict=True)]
+        [read(each) for read, each in zip(readers, _list(plain), strict=True)]
     )
 
 
 def _mapping_reader(key: Any, value: Any) -> _Reader:
     read_key, read_value = reader_of(key), reader_of(value)
-    return lambda plain: {
-        read_key(name): read_value(one) for name, one in _exact(dict)(plain).items()
-    }
+    return lambda plain: {read_key(name): read_value(one) for name, one in _object(plain).items()}
 
 
 def _union_reader(members: tuple[Any, ...]) -> _Reader:
@@ -177,9 +182,11 @@ def _class_reader(classes: tuple[Any, ...]) -> _Reader:
         known[kind.__name__] = kind, readers
 
     def read(plain: Any) -> Any:
-        name, *values = _exact(list)(plain)
-        kind, readers = known[_exact(str)(name)]
-        pairs = zip(readers, values, strict=True)
+        name, *values = _list(plain)
+        kind, readers = known[_text(name)]
+        if len(values) > len(readers):
+            raise ValueError(f"{len(values)} fields")
+        pairs = zip(readers, values, strict=False)
         return kind(**{field: read_one(each) for (field, read_one), each in pairs})
 
     return read

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from img.domain.dataclass import dataclass
+from img.domain.dataclass import compile_initializer, dataclass
 
 Define = Callable[..., Callable[[type], Any]]
 
@@ -94,6 +94,21 @@ def test_few_instances_and_many_are_made_alike() -> None:
     assert [(one.captain, one.hands, len(one.names)) for one in made] == [
         (str(i), i if i % 2 else 50, i % 3) for i in range(50)
     ]
+
+
+def test_a_class_can_be_compiled_before_its_first_instance() -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Sail:
+        area: int
+        cloth: str = "linen"
+
+    compile_initializer(Sail)
+    made = [Sail(area=9, cloth="wool"), Sail(area=9)]
+
+    assert Sail.__init__.__code__.co_filename == "<string>"
+    assert [(sail.area, sail.cloth) for sail in made] == [(9, "wool"), (9, "linen")]
+    with pytest.raises(TypeError, match="missing 1 required keyword-only argument: 'area'"):
+        Sail()  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("before", [0, 100])

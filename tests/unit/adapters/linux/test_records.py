@@ -68,6 +68,16 @@ def test_a_launch_comes_back_as_it_was_sent(launch: Launch) -> None:
     assert records.decode(records.encode(launch), Launch) == launch
 
 
+def test_fields_with_their_defaults_at_the_end_are_left_out() -> None:
+    network, step = Network.NONE, Process(argv=("a",), env={})
+
+    assert records.encode(step) == b'["Process",["a"],{}]'
+    assert records.encode(Process(argv=("a",), env={}, network=network)) == (
+        b'["Process",["a"],{},"/","","none"]'
+    )
+    assert records.decode(b'["Process",["a"],{}]', Process) == step
+
+
 @given(ANYTHING.map(json.dumps).map(str.encode) | st.binary())
 def test_what_is_no_report_is_refused_and_nothing_else_happens(message: bytes) -> None:
     try:
