@@ -215,7 +215,7 @@ class _Server:
         self._groups: list[str] = []  # of all steps: a killed parent removes none
         self._standbys = StandbyPool()
         self._terminal: TerminalGuard | None = None
-        self._prepared: Request | None = None  # the last for whose like there are filters
+        self._prepared: Request | None = None  # the last that filters were compiled for
         self._poll = select.poll()
         self._poll.register(requests, select.POLLIN)
         self._poll.register(parent, select.POLLIN)
