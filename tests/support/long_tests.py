@@ -13,7 +13,7 @@ import pytest
 _WEIGHTS = {
     "test_every_case_comes_out_as_buildkit_builds_it": 150,
     "test_unmodified_packages_are_installed": 90,
-    "test_generated_dockerfiles_are_built": 45,
+    "test_generated_dockerfiles_are_built": 90,
     "test_tests_that_depend_on_the_user_pass_for_one_without_ids": 15,
     "test_apt_installs_as_it_does_under_buildah": 80,
     "test_random_steps_are_those_of_a_plain_directory_for_everybody": 60,

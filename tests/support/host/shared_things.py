@@ -48,6 +48,7 @@ def once(name: str, make: Callable[[Path], None]) -> Path:
         if failed.exists():
             lacking(failed.read_text())
         if not done.exists():
+            shutil.rmtree(place, ignore_errors=True)  # of a maker that was killed
             place.mkdir(mode=0o755)
             try:
                 make(place)

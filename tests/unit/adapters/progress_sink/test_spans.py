@@ -1,8 +1,10 @@
 """Builds as spans of OpenTelemetry, which a collector receives."""
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -244,6 +246,30 @@ def test_a_collector_may_refuse(
     collector.status = 400
     tell({**collector.variables, **more}, monkeypatch)
     assert "did not take them" in "".join(capfd.readouterr())  # tests before it choose where to
+
+
+@pytest.mark.parametrize("answer", [b"", b"220 mail.example.com\r\n", b"HTTP/1.1 200 OK"])
+def test_a_server_that_does_not_speak_http_is_no_collector(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_answer, args=(server, answer))
+        thread.start()
+        place = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{server.getsockname()[1]}"}
+        with pytest.raises(OSError, match="the answer is not HTTP"):
+            otlp.export([Span("img", 1, 2)], place)
+        thread.join()
+
+
+def _answer(server: socket.socket, answer: bytes) -> None:
+    client, _ = server.accept()
+    with client:
+        client.recv(1 << 16)
+        client.sendall(answer)
+
+
+def test_no_header_of_the_user_changes_where_a_request_ends(collector: Collector) -> None:
+    wrong = "Content-Length=1,Transfer-Encoding=chunked,connection=keep-alive,x-team=me"
+    otlp.export([Span("img", 1, 2)], {**collector.variables, "OTEL_EXPORTER_OTLP_HEADERS": wrong})
+    assert [span.name for span in collector.spans] == ["img"]
 
 
 def test_nothing_is_sent_if_the_sampler_takes_nothing(
