@@ -20,10 +20,12 @@ LISTED = (
     "Options with characters beyond ASCII",
     "Words of the history",
     "Names of one file come apart",
+    "Names of owners where nothing knows them",
 )
 """What may differ, as docs/compatibility.md names it."""
 
 _ROOT_IS_REFUSED = '"/": not found'
+_NO_USERS = re.compile(r"/etc/(passwd|group): no such file or directory$")
 _WIDE_OPTION = re.compile(r"--\S*[^\x00-\x7f]")
 _STUBS = ("/etc/hosts", "/etc/resolv.conf", "/etc/mtab", "/.dockerenv", "/etc")
 _PLACES_OF_MOUNTS = ("/dev", "/proc", "/sys")
@@ -41,6 +43,8 @@ def differences(
         if isinstance(theirs, str) and "--parents" in case.text() and _ROOT_IS_REFUSED in theirs:
             return []
         if isinstance(theirs, str) and _WIDE_OPTION.search(case.text()):
+            return []
+        if isinstance(theirs, str) and of_2020 and _NO_USERS.search(theirs):
             return []
         reason = ours if isinstance(ours, str) else theirs
         return [f"{'img' if isinstance(ours, str) else 'BuildKit'} fails: {reason}"]
