@@ -68,7 +68,7 @@ def _as_of_2020(step: tuple[str, bool]) -> tuple[str, bool]:
 
 
 def _of_files(case: Case, ours: Shown, theirs: Shown, of_2020: bool) -> Iterator[str]:
-    left_out = tuple(_left_out(case))
+    left_out, places = tuple(_left_out(case)), tuple(_places_of_mounts(case))
     steps = any(step.text.startswith("RUN ") for stage in case.stages for step in stage.steps)
     # "Names of one file come apart": BuildKit's steps change one name alone.
     changed = {name: names for names in ours.names - theirs.names for name in names if steps}
@@ -78,6 +78,8 @@ def _of_files(case: Case, ours: Shown, theirs: Shown, of_2020: bool) -> Iterator
             continue
         if two and one is None and path.endswith(left_out) and _is_empty(two):
             continue
+        if one and two and path.endswith(places) and one.kind == two.kind == "directory":
+            continue  # BuildKit's step has left it there, so that a later COPY did not make it
         if of_2020 and one and one.kind == "fifo" and two is None:
             continue
         if one and two and two in _copies_of_device(one, of_2020):
@@ -113,6 +115,10 @@ def _is_empty(entry: LayerEntry) -> bool:
 def _left_out(case: Case) -> Iterator[str]:
     """Yield the mount points that only BuildKit's layers have."""
     yield from _STUBS
+    yield from _places_of_mounts(case)
+
+
+def _places_of_mounts(case: Case) -> Iterator[str]:
     for target in case.mounted:
         path = os.path.join("/", target)
         while path != "/":
