@@ -114,7 +114,6 @@ class SigstoreSigner(BundleSigner):
         self._verifier = verifier
 
     def bundle(self, statement: bytes) -> bytes:
-        from sigstore._internal.fulcio import ExpiredCertificate
         from sigstore.dsse import Statement
         from sigstore.errors import Error
 
@@ -127,14 +126,14 @@ class SigstoreSigner(BundleSigner):
             ) from None
         try:
             made = self._signer.sign_dsse(content)
-        except ExpiredCertificate as error:
-            raise SigningServiceFailed(
-                "the certificate from Fulcio expired before this signature",
-                hint="sign again with a new identity token",
-            ) from error
         except OSError as error:  # of requests
             raise _unreachable("the transparency log", error) from error
         except Exception as error:
+            if type(error).__name__ == "ExpiredCertificate":  # of a private module
+                raise SigningServiceFailed(
+                    "the certificate from Fulcio expired before this signature",
+                    hint="sign again with a new identity token",
+                ) from error
             raise SigningServiceFailed(
                 f"no entry in the transparency log: {text_of(error)}"
             ) from error
