@@ -91,7 +91,11 @@ class CopyingApp(InMemoryApp):
         return self.container.images.sign_image()(parse_image_place(place), signer, made)
 
     def verify(
-        self, place: str, public: bytes = OURS.public, predicate_type: str = ""
+        self,
+        place: str,
+        public: bytes = OURS.public,
+        predicate_type: str = "",
+        platform: Platform | None = None,
     ) -> VerifiedImage:
         """Return the signatures that hold. Raises NotTrusted."""
         return self.container.images.verify_image()(
@@ -99,6 +103,7 @@ class CopyingApp(InMemoryApp):
             by_key(_KEYS.verifier(public).verifies),
             annotations={},
             predicate_type=predicate_type,
+            platform=platform,
         )
 
 

@@ -1,6 +1,5 @@
 """Signatures of images: made, kept in each form, found again, and refused if they do not hold."""
 
-import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -23,7 +22,6 @@ from img.domain.oci.codec import decode_manifest, encode_index, encode_manifest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.manifest import Manifest
-from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 from img.domain.signing.candidate import NotTrusted, by_identity, by_key
 from img.domain.signing.identity import Identity, Wanted
@@ -65,15 +63,11 @@ def _verify(
     place: str = _NAME,
     key: Verifier | None = None,
     annotations: Mapping[str, str] | None = None,
-    predicate_type: str = "",
-    platform: Platform | None = None,
 ) -> VerifiedImage:
     return app.container.images.verify_image()(
         parse_image_place(place),
         by_key((key or _verifier()).verifies),
         annotations=annotations or {},
-        predicate_type=predicate_type,
-        platform=platform,
     )
 
 
@@ -81,8 +75,8 @@ def _digest(app: InMemoryApp, name: str = _NAME) -> Digest:
     return app.registry.resolve(ImageReference.parse(name)).digest
 
 
-def _tagged(app: InMemoryApp, suffix: str = "sig") -> Manifest:
-    name = ImageReference.parse(_NAME).with_tag(tag_of(_digest(app), suffix))
+def _tagged(app: InMemoryApp) -> Manifest:
+    name = ImageReference.parse(_NAME).with_tag(tag_of(_digest(app), "sig"))
     return decode_manifest(app.registry.manifest(name, app.registry.resolve(name)))
 
 
@@ -276,99 +270,3 @@ def test_an_image_without_a_name_has_no_place_for_signatures(app: InMemoryApp) -
         _sign(app, f"store:{built.target.digest}")
     with pytest.raises(UsageError, match=r"^oci:layout:1 has no place"):
         _sign(app, "oci:layout:1")
-
-
-@pytest.mark.parametrize("form", list(SignatureForm))
-def test_a_predicate_becomes_a_signed_statement(app: InMemoryApp, form: SignatureForm) -> None:
-    predicate = Predicate(type=_SPDX, content=b'{"spdxVersion":"SPDX-2.3"}')
-
-    (made,) = _sign(app, form=form, predicate=predicate)
-
-    assert made.predicate_type == _SPDX
-    if form is SignatureForm.TAG:
-        _sign(app, predicate=predicate)  # again
-        assert len(_tagged(app, "att").layers) == 1
-    (found,) = _verify(app, predicate_type=_SPDX).signatures
-    statement = json.loads(found.payload)
-    assert statement["predicate"] == {"spdxVersion": "SPDX-2.3"}
-    assert statement["subject"][0]["digest"] == {"sha256": _digest(app).encoded}
-    with pytest.raises(NotTrusted, match="no signature"):  # of the image itself
-        _verify(app)
-    with pytest.raises(NotTrusted, match="no attestation https://other"):
-        _verify(app, predicate_type="https://other")
-
-
-def test_statements_of_an_index_are_signed(app: InMemoryApp) -> None:
-    image = app.registry.resolve(ImageReference.parse(_NAME))
-    text = (
-        b'{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"%s","subject":[],'
-        b'"predicate":{"a":1}}' % _SPDX.encode()
-    )
-    _with_statement(app, image, text)
-
-    (made,) = _sign(app, attestations=True)
-
-    assert (made.digest, made.predicate_type) == (image.digest, _SPDX)
-    (found,) = _verify(app, f"r.example/app@{image.digest}", predicate_type=_SPDX).signatures
-    assert json.loads(found.payload)["predicate"] == {"a": 1}
-    (found,) = _verify(app, predicate_type=_SPDX, platform=HERE).signatures
-    assert json.loads(found.payload)["predicate"] == {"a": 1}
-    with pytest.raises(NotTrusted, match="no attestation") as refused:  # of the index itself
-        _verify(app, predicate_type=_SPDX)
-    assert "add --platform" in (refused.value.hint or "")
-    app.publish(_NAME, {"a": b"1"})
-    with pytest.raises(UsageError, match="no attestations"):
-        _sign(app, attestations=True)
-
-
-def test_a_document_that_refers_to_an_image_is_signed_as_a_statement(app: InMemoryApp) -> None:
-    name = ImageReference.parse(_NAME)
-    image, text = app.registry.resolve(name), b'{"spdxVersion":"SPDX-2.3"}'
-    config = Descriptor(
-        media_type=media_types.OCI_EMPTY, digest=app.registry.add_blob(name, b"{}"), size=2
-    )
-    layer = Descriptor(
-        media_type="application/spdx+json",
-        digest=app.registry.add_blob(name, text),
-        size=len(text),
-    )
-    content = encode_manifest(Manifest(config=config, layers=(layer,), subject=image))
-    app.registry.push_manifest(
-        name.with_digest(Digest.of(content)), content, media_types.OCI_MANIFEST
-    )
-
-    (made,) = _sign(app, attestations=True)
-
-    assert (made.digest, made.predicate_type) == (image.digest, _SPDX)
-    (found,) = _verify(app, predicate_type=_SPDX).signatures
-    assert json.loads(found.payload)["predicate"] == {"spdxVersion": "SPDX-2.3"}
-
-
-def _with_statement(app: InMemoryApp, image: Descriptor, text: bytes) -> None:
-    """Put an index with the image and an attestation manifest, as of BuildKit, at its name."""
-    name = ImageReference.parse(_NAME)
-    config = Descriptor(
-        media_type=media_types.OCI_EMPTY, digest=app.registry.add_blob(name, b"{}"), size=2
-    )
-    layer = Descriptor(
-        media_type="application/vnd.in-toto+json",
-        digest=app.registry.add_blob(name, text),
-        size=len(text),
-        annotations={"in-toto.io/predicate-type": _SPDX},
-    )
-    content = encode_manifest(Manifest(config=config, layers=(layer,)))
-    digest = app.registry.push_manifest(
-        name.with_digest(Digest.of(content)), content, media_types.OCI_MANIFEST
-    )
-    attestation = Descriptor(
-        media_type=media_types.OCI_MANIFEST,
-        digest=digest,
-        size=len(content),
-        platform=Platform("unknown", "unknown"),
-        annotations={
-            "vnd.docker.reference.type": "attestation-manifest",
-            "vnd.docker.reference.digest": str(image.digest),
-        },
-    )
-    index = encode_index(Index(manifests=(image, attestation)))
-    app.registry.push_manifest(name, index, media_types.OCI_INDEX)
