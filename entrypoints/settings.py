@@ -129,7 +129,7 @@ def shared_stores(given: Sequence[str], store: str) -> tuple[Path, ...]:
     for text in given:
         root = Path(text).absolute()
         layout = root / "layout"  # of a state with IMG_STORE=oci-layout
-        places = [place for place in (layout, root) if (place / "blobs").is_dir()]
+        places = [place for place in (layout, root) if os.path.isdir(place / "blobs")]
         if not places:
             raise UsageError(
                 f"--shared-store {text}: no OCI layout and no state of img",

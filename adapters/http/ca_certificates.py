@@ -22,10 +22,10 @@ def named_certificates(environment: Mapping[str, str]) -> tuple[Path, ...]:
     if not file and not directories:
         return ()
     paths = ssl.get_default_verify_paths()
-    usual_file = paths.openssl_cafile if Path(paths.openssl_cafile).exists() else ""
-    usual = paths.openssl_capath if Path(paths.openssl_capath).is_dir() else ""
+    usual_file = paths.openssl_cafile if os.path.exists(paths.openssl_cafile) else ""
+    usual = paths.openssl_capath if os.path.isdir(paths.openssl_capath) else ""
     # The file must exist; of several directories only existing ones are used, as OpenSSL and Go do.
-    there = [place for place in (directories or usual).split(os.pathsep) if Path(place).is_dir()]
+    there = [place for place in (directories or usual).split(os.pathsep) if os.path.isdir(place)]
     return tuple(Path(place) for place in (file or usual_file, *there) if place)
 
 

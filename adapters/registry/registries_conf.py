@@ -27,7 +27,7 @@ def read_registry_rules(environment: Mapping[str, str], system: Path = _SYSTEM) 
     """
     if own := environment.get("IMG_REGISTRIES_CONF"):
         path = Path(own)
-        return read_hosts_directory(path) if path.is_dir() else read_rules(path)
+        return read_hosts_directory(path) if os.path.isdir(path) else read_rules(path)
     files = [read_rules(path) for path in _files(environment, system)]
     return replace(rules_in_effect(files), aliases={})
 
@@ -58,10 +58,10 @@ def _files(environment: Mapping[str, str], system: Path) -> Iterator[Path]:
     is_users = False
     if named := environment.get("CONTAINERS_REGISTRIES_CONF"):
         yield Path(named)
-    elif (user / "registries.conf").exists():
+    elif os.path.exists(user / "registries.conf"):
         is_users = True  # it replaces the system's file and its drop-ins
         yield user / "registries.conf"
-    elif (system / "registries.conf").exists():
+    elif os.path.exists(system / "registries.conf"):
         yield system / "registries.conf"
     for folder in [user] if is_users else [system, user]:
         try:

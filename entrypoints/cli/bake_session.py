@@ -75,11 +75,7 @@ class Asked:
     @property
     def question(self) -> str:
         """The call of all targets, "" for none. Raises UsageError."""
-        try:
-            checks = bool(self.check) and parse_bool(self.check)
-        except BadVariable as error:
-            raise UsageError(f"invalid value of --check: {error}") from None
-        return "check" if checks else self.call
+        return "check" if _boolean("--check", self.check) else self.call
 
     @property
     def flags(self) -> Flags:
@@ -102,7 +98,7 @@ class Asked:
             return None
         if self.locked:
             raise UsageError("--lock and --locked exclude each other")
-        if mode.writes and not mode.update and self.pull and parse_bool(self.pull):
+        if mode.writes and not mode.update and _boolean("--pull", self.pull):
             mode = LockMode(update=("",))
         place = lock_place(".", self.lockfile)
         return LockFile.open(place, mode, command=self.lock_command, keep=bool(self.remote.targets))
@@ -111,6 +107,14 @@ class Asked:
     def lock_command(self) -> str:
         """The command that writes the lock file."""
         return " ".join(("img bake --lock", *map(quote, self.words)))
+
+
+def _boolean(option: str, text: str) -> bool:
+    """Return the value of an option, False where it was not given. Raises UsageError."""
+    try:
+        return bool(text) and parse_bool(text)
+    except BadVariable as error:
+        raise UsageError(f"invalid value of {option}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

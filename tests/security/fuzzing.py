@@ -1,7 +1,7 @@
 """The common part of all fuzzers: seeds, limits, and reports of failures.
 
 A target takes one input after the other. Each input is made from its seed alone, so a failure is
-repeated by its seed: ``python -m tests.security.fuzz --target NAME --seed SEED --count 1``.
+repeated by its seed: ``python -m tests.security.fuzz NAME --seed SEED --count 1``.
 """
 
 import contextlib
@@ -24,8 +24,7 @@ from img.entrypoints.cli.failures import report
 
 # What no terminal may get but as an escape: shown_text.py has the longer list.
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]")
-_USUAL = 10_000 if "IMG_TESTS_ALL" in os.environ else 4_000
-TOTAL = int(os.environ.get("IMG_FUZZ", _USUAL))  # archives, by all doors together
+TOTAL = int(os.environ.get("IMG_FUZZ", "10000"))  # archives, by all doors together
 FIRST_SEED = int(os.environ.get("IMG_FUZZ_SEED", "1"))
 
 _TIME_LIMIT_S = 60.0  # usual is a hundredth of a second; the machine may be busy
@@ -186,7 +185,7 @@ def _told(target: Target[_Input], seed: int, given: _Input, reason: str) -> str:
     return (
         f"{target.name}, seed {seed}: {reason}\n"
         f"the input is kept in {directory}; again: "
-        f"python -m tests.security.fuzz --target {target.name} --seed {seed} --count 1"
+        f"python -m tests.security.fuzz {target.name} --seed {seed} --count 1"
     )
 
 

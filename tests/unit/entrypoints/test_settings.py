@@ -79,6 +79,12 @@ def test_a_shared_store_is_a_layout_a_state_with_one_or_a_directory_of_blobs(
         shared_stores(texts, "s3")
 
 
+@pytest.mark.parametrize("place", ["a" * 300, "9" * 5000, "a\0b"])
+def test_a_shared_store_that_no_file_can_be_is_refused(place: str) -> None:
+    with pytest.raises(UsageError, match="no OCI layout"):
+        shared_stores([place], "files")
+
+
 def test_the_last_settings_file_that_names_shared_stores_counts(tmp_path: Path) -> None:
     texts = ('shared-stores = ["/a"]', 'shared-stores = ["/b", "/c"]', "[policy]\npinned = true")
     files = []

@@ -245,6 +245,7 @@ def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
 
 def test_nothing_is_configured_where_there_are_no_files(tmp_path: Path) -> None:
     assert read_registry_rules({"HOME": str(tmp_path)}, tmp_path / "etc") == RegistryRules()
+    assert read_registry_rules({"HOME": "a" * 300}, tmp_path / ("b" * 300)) == RegistryRules()
 
 
 def test_aliases_count_only_where_the_file_is_meant_for_img(tmp_path: Path) -> None:
