@@ -18,7 +18,7 @@ trap 'kill "$mypy" 2>/dev/null || true; rm -f "$types"' EXIT
 [ -n "${IMG_TESTS_COMPILED:-}" ] || sh tests/compile.sh
 unset PYTHONDONTWRITEBYTECODE
 status=0
-.venv/bin/python -m pytest -n "${JOBS:-3}" --dist worksteal "$@" || status=$?
+.venv/bin/python -m pytest -n "${JOBS:-4}" --dist worksteal "$@" || status=$?
 wait "$mypy" || { status=1; echo "mypy found faults:"; }
 trap 'rm -f "$types"' EXIT
 cat "$types"

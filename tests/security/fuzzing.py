@@ -24,7 +24,7 @@ from img.entrypoints.cli.failures import report
 
 # What no terminal may get but as an escape: shown_text.py has the longer list.
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]")
-TOTAL = int(os.environ.get("IMG_FUZZ", "10000"))  # archives, by all doors together
+TOTAL = int(os.environ.get("IMG_FUZZ", "50000"))  # archives, by all doors together
 FIRST_SEED = int(os.environ.get("IMG_FUZZ_SEED", "1"))
 
 _TIME_LIMIT_S = 60.0  # usual is a hundredth of a second; the machine may be busy
@@ -156,9 +156,10 @@ def time_limit(seconds: float, cpu_seconds: float) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - start), 1.0))
 
 
-def shards(count: int, of: int) -> list[range]:
-    """Return the seeds of a run, ``count`` in all, in ``of`` parts for the workers."""
-    ends = [FIRST_SEED + count * number // of for number in range(of + 1)]
+def shards(count: int, most: int) -> list[range]:
+    """Return the seeds of a run, ``count`` in all, in equal parts of up to ``most``."""
+    parts = -(-count // most)
+    ends = [FIRST_SEED + count * number // parts for number in range(parts + 1)]
     return [range(*pair) for pair in itertools.pairwise(ends)]
 
 
