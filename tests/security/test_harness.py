@@ -113,7 +113,7 @@ def test_a_failure_tells_its_seed_and_keeps_the_smallest_input(
     with pytest.raises(AssertionError) as caught:
         fuzz(planted, range(1, 1000))
 
-    found = re.search(r"--target planted --seed (\d+) --count 1", str(caught.value))
+    found = re.search(r"fuzz planted --seed (\d+) --count 1", str(caught.value))
     assert found
     with pytest.raises(AssertionError):
         fuzz(planted, range(int(found[1]), int(found[1]) + 1))

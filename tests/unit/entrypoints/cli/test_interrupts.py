@@ -164,7 +164,7 @@ def run(arguments):
         time.sleep(60)
     except {exception}:
         pass
-    return sum(range(10**7)) and 0  # longer than the pause of the alarm, as freed memory may take
+    return sum(range(10**8)) and 0  # longer than the pause of the alarm, as freed memory may take
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 app.run = run
