@@ -98,7 +98,7 @@ def _run(launch: Launch, channel: socket.socket) -> int:
         loaders = proot_program.loader_directory(os.environ)
         variables: dict[str, str] = {}
         if loaders is None:
-            os.mkdir(beside, 0o700)
+            os.mkdir(beside, 0o755)
             variables = proot_program.write_loader(launch.program, beside)
         pid = os.fork()
         if pid == 0:

@@ -40,7 +40,7 @@ def write_loader(program: str, directory: str) -> dict[str, str]:
         path = f"{directory}/loader"
         with open(path, "xb") as copy:
             copy.write(loader)
-        os.chmod(path, 0o500)
+        os.chmod(path, 0o555)  # it belongs to root for steps with emulated owners
         variables[_LOADER_VARIABLE] = path
     return variables
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from img.adapters.linux import capabilities
 from img.adapters.snapshotter.attributes import digest_of, set_directory, set_times
 from img.adapters.snapshotter.clone import CannotClone, Reflink, clone_tree
 from img.adapters.snapshotter.overlay_layers import implied_by
@@ -304,7 +305,7 @@ def _owner_access_errors() -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        if os.geteuid() == 0:
+        if capabilities.may_enter_any_directory():
             raise
         raise OwnerKeptOut from error
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 
+from img.adapters.linux import capabilities
 from img.adapters.storage.own_files import NotOwn, is_at, open_own_directory, try_lock
 
 _LONG = 2048  # characters: a name of 255 bytes more stays below PATH_MAX
@@ -103,20 +104,23 @@ def _empty(descriptor: int, path: str) -> None:
     """Delete the content of the open directory, which was at ``path`` and may have moved."""
     by_descriptor = f"/proc/self/fd/{descriptor}"
     top = by_descriptor if os.path.isdir(by_descriptor) else path
+    is_open = capabilities.may_enter_any_directory()
     pending = [(top, False)]
     while pending:
         directory, is_empty = pending.pop()
         with contextlib.suppress(FileNotFoundError):
             if not is_empty:
                 pending.append((directory, True))  # once the directories in it are gone
-                for each in _only_directories(directory, top):
+                for each in _only_directories(directory, top, is_open):
                     pending.append((each, False))
             elif directory != top:
                 os.rmdir(directory)
 
 
-def _only_directories(directory: str, top: str) -> Iterator[str]:
+def _only_directories(directory: str, top: str, is_open: bool) -> Iterator[str]:
     """Delete the other files in ``directory``, and yield the paths of the directories in it.
+
+    Their modes are changed unless ``is_open``: this process may enter them as they are.
 
     A step may nest them deeper than PATH_MAX: from a long path they are moved up to ``top``.
     """
@@ -125,7 +129,7 @@ def _only_directories(directory: str, top: str) -> Iterator[str]:
             if not entry.is_dir(follow_symlinks=False):
                 os.unlink(entry.path)
                 continue
-            if os.geteuid():  # root may enter any directory
+            if not is_open:
                 os.chmod(entry.path, 0o700)
             place = entry.path
             if len(place) > _LONG:

@@ -65,9 +65,9 @@ _PARTS = {
     # What differs from other containers is how steps get their root, their ids and their devices.
     "pod-restricted-auto-auto": ("world",),
     "pod-random-user-auto-auto": ("world",),
-    "pod-noexec-auto-auto": ("world",),
+    "pod-noexec-auto-auto": ("shells", "world"),
     "pod-memory-auto-auto": ("devices", "shells", "world"),
-    "pod-no-capabilities-auto-auto": ("devices", "world"),
+    "pod-no-capabilities-auto-auto": ("copies", "devices", "world"),
     "pod-admin-auto-auto": ("mounts", "world"),
     "pod-unconfined-auto-auto": ("world",),
     "pod-userns-auto-auto": ("devices", "mounts"),

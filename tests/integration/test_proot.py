@@ -247,6 +247,17 @@ def test_root_sets_and_reads_capabilities_of_files(steps: Steps, user: str) -> N
     assert (status.code, kept) == ((errno.EPERM, None) if user else (0, _CAPABILITY))
 
 
+@pytest.mark.parametrize("owner", ["0", "7"])
+def test_a_new_owner_removes_capabilities_of_a_file(steps: Steps, owner: str) -> None:
+    path = str(steps.root.whole[-1] / "file")
+    steps.root.write("file", "", mode=0o755)
+    owner_records.keep_capability(path, _CAPABILITY)
+
+    steps.sh(f"busybox chown {owner} /file")
+
+    assert owner_records.capability_on(path) is None
+
+
 def _command_lines() -> str:
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):

@@ -145,8 +145,7 @@ class OwnerCalls:
         # The kernel removes set-user-ID bits and capabilities, and with them a record in the
         # latter.
         os.chown(where, -1, -1, follow_symlinks=follow)
-        if not self._owners.are_those_of_kernel:
-            owner_records.drop_capability(where, follow=follow)
+        owner_records.drop_capability(where, follow=follow)
         self._owners.record(where, to, follow=follow)
         return 0
 

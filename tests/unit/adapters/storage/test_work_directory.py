@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from img.adapters.linux import capabilities
 from img.adapters.storage.own_files import NotOwn
 from img.adapters.storage.work_directory import WorkDirectory, bytes_below, remove_tree, sweep
 from tests.support.host.descriptors import open_files
 from tests.support.host.machine import need_root
+from tests.unit.adapters.linux.forked import exit_code_of
 
 _OTHER = 64999  # a uid without a user
 
@@ -85,6 +87,19 @@ def test_a_tree_is_removed_with_links_in_it(tmp_path: Path, victim: Path) -> Non
 
     assert not Path(directory.path).exists()
     assert (victim / "deep/file").exists()
+
+
+def test_closed_directories_are_removed_by_root_without_capabilities(tmp_path: Path) -> None:
+    (tmp_path / "tree/closed/in it").mkdir(parents=True)
+    (tmp_path / "tree/closed").chmod(0)
+
+    def removed() -> int:
+        capabilities.keep_only(0)
+        remove_tree(str(tmp_path / "tree"))
+        return 0
+
+    assert exit_code_of(removed) == 0
+    assert not (tmp_path / "tree").exists()
 
 
 def test_directories_deeper_than_a_path_are_measured_and_removed(tmp_path: Path) -> None:
