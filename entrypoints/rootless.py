@@ -230,6 +230,13 @@ def _both(of_namespaces: HostError, of_proot: HostError) -> HostError:
     )
 
 
+def may_change_owners() -> bool:
+    """Tell whether this process may give files to other users: root may lack the capability."""
+    from img.adapters.linux import capabilities
+
+    return os.geteuid() == 0 and bool(capabilities.effective() & capabilities.mask_of("chown"))
+
+
 def is_foreign_state(state: Path) -> bool:
     """Check the state directory; return whether it is another user's, with images for all to read.
 

@@ -57,6 +57,8 @@ def cp(
         raise UsageError(
             "must pass a source and a destination", hint="such as `img cp :3:/var/log/x.log .`"
         )
+    from img.entrypoints.rootless import may_change_owners
+
     wanted = CopySource.parse(source)
     as_tar = destination == "-"
     if as_tar and sys.stdout.isatty():
@@ -67,7 +69,7 @@ def cp(
             wanted,
             place,
             platform_of(platform),
-            owners=os.geteuid() == 0,
+            owners=may_change_owners(),
             before=before,
             follow=follow,
         )

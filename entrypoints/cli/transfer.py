@@ -192,10 +192,12 @@ def unpack(
         raise UsageError("must pass an image to unpack")
     if os.path.lexists(output):
         raise UsageError(f"destination directory already exists: {output}")
+    from img.entrypoints.rootless import may_change_owners
+
     image = ImageName.parse(names[0])
     with session.open() as container:
         left_out = container.images.unpack_image()(
-            image, platform_of(""), output, owners=os.geteuid() == 0
+            image, platform_of(""), output, owners=may_change_owners()
         )
     for path in left_out:
         say(f"WARNING: left out /{path}, a device: only root can make one", error=True)

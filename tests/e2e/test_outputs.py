@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,9 @@ def test_unpack_makes_the_root_with_owners_for_root_only(
     if img.account.uid == 0:
         assert found["made/file"][1:3] == (33, 34)
         assert found["srv/f"][1:3] == (35, 36)
+        weak = (program("setpriv"), "--bounding-set=-all", "--inh-caps=-all", *img.command)
+        replace(img, command=weak, quick=None)("unpack", "-o", "owned", "app")
+        assert listed(img.home / "owned")["made/file"][1:3] == (0, 0)  # root without CAP_CHOWN
     else:
         assert found == listed(img.home / "local")
     again = img("unpack", "app", code=1)
