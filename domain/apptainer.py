@@ -68,4 +68,5 @@ def _program(run: RunConfig) -> str:
 
 
 def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
+    # Not '\'': the interpreter of Apptainer 1.4, which reads the variables, keeps that backslash.
+    return "'" + text.replace("'", "'\"'\"'") + "'"

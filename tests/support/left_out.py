@@ -25,6 +25,7 @@ PACKAGES = {
     "podman": "podman",
     "proot": "proot",
     "runc": "runc",
+    "siftool": "siftool",
     "skopeo": "skopeo",
     "slirp4netns": "slirp4netns",
     "sbatch": "slurm-client",
