@@ -118,7 +118,7 @@ def test_the_reference_library_finds_one_partition_of_its_platform(
     (tmp_path / "sif").write_bytes(written(sif(), everything(), form))
 
     def shown(*words: str) -> bytes:
-        command = [program("siftool"), *words, tmp_path / "sif"]
+        command = [program("siftool"), *words, str(tmp_path / "sif")]
         return subprocess.run(command, check=True, capture_output=True).stdout
 
     def fields(*words: str) -> dict[str, str]:

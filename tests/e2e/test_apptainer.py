@@ -11,7 +11,7 @@ from tests.support.host.machine import SERVERS, lacking, need_root, program
 pytestmark = [pytest.mark.userns, pytest.mark.registry, pytest.mark.all_tests]
 
 _ROOT = SERVERS / "apptainer"
-# Its user is an ordinary one, who runs images in a user namespace. $1 is the root, $2 the images.
+# Its user is an ordinary one, and it runs images in a user namespace. $1 is the root, $2 the images.
 _ENTER = """
 mount --bind "$1" "$1" && cd "$1"
 mount -t proc proc proc && mount --rbind /dev dev && mount -t tmpfs tmp tmp
@@ -34,7 +34,8 @@ _SCRIPT = 'echo "$GREETING, $QUOTED"; cd /made; stat -c "%n %A %h" file link oth
 
 def apptainer(images: Path, *words: str) -> str:
     """Run Apptainer in a directory with ``images``, and return its output."""
-    command = [program("unshare"), "--mount", "sh", "-euc", _ENTER, "sh", _ROOT, images, *words]
+    within = ["sh", "-euc", _ENTER, "sh", str(_ROOT), str(images), *words]
+    command = [program("unshare"), "--mount", *within]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

@@ -28,7 +28,7 @@ def test_the_loader_of_an_installed_proot_works_elsewhere(tmp_path: Path) -> Non
 
     loader = Path(variables["PROOT_LOADER"])
     assert (loader.parent, variables["PROOT_TMP_DIR"]) == (tmp_path, str(tmp_path))
-    # PRoot checks this as a user of the step for whom the file belongs to root.
+    # PRoot checks this for users of a step, where the file belongs to root.
     assert loader.stat().st_mode & 0o777 == 0o555
     done = subprocess.run(
         [program("proot"), "-R", "/", shutil.which("true") or "/bin/true"],
