@@ -11,7 +11,7 @@ from tests.support.host.machine import SERVERS, lacking, need_root, program
 pytestmark = [pytest.mark.userns, pytest.mark.registry, pytest.mark.all_tests]
 
 _ROOT = SERVERS / "apptainer"
-# Its user is an ordinary one, and it runs images in a user namespace. $1 is the root, $2 the images.
+# An ordinary user in it runs images in a user namespace. $1 is the root, $2 the images.
 _ENTER = """
 mount --bind "$1" "$1" && cd "$1"
 mount -t proc proc proc && mount --rbind /dev dev && mount -t tmpfs tmp tmp
