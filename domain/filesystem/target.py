@@ -170,7 +170,8 @@ class Target:
             for name in names(directory):
                 # _put and _write, inlined: this runs for 10^5 files.
                 path, place = above + name, prefix + name
-                _, kind, mode, uid, gid, size, mtime, link, device, xattrs, digest, offset = (
+                # The path of the entry is kept in place of ``path``: one text less for each file.
+                path, kind, mode, uid, gid, size, mtime, link, device, xattrs, digest, offset = (
                     get(path) or _ROOT
                 )
                 old = base(place)
