@@ -24,6 +24,8 @@ _MOST_ANSWER = 1 << 20  # bytes of an answer of the service
 _REASON_LIMIT = 300  # characters
 _PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds
 _LONGEST_PAUSE_S = 20.0  # a service that wants a longer one is not used
+_CONNECT_S = 10.0
+_SILENCE_S = 30.0  # without a byte of an answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +67,27 @@ class ActionsClient:
     def send(
         self, method: str, url: str, *, accepted: frozenset[int] = frozenset(), **options: Any
     ) -> Reply:
-        """Return a 2xx answer, or one with an ``accepted`` status. A passing failure is retried.
+        """Return a 2xx answer, or one with an ``accepted`` status.
 
-        Raises RemoteCacheBusy where the service has no time or denies the access, else
-        RemoteCacheError.
+        A passing failure is retried, a request without an answer once. Raises RemoteCacheBusy
+        where the service has no time or denies the access, else RemoteCacheError.
         """
         deadline = time.monotonic() + self._place.timeout_s
+        was_silent = False
         for pause_s in (*_PAUSES, None):
+            left_s = max(deadline - time.monotonic(), 0.1)
+            limits = (min(_CONNECT_S, left_s), min(_SILENCE_S, left_s))
             try:
-                with self._request(method, url, **options) as response:
+                with self._request(method, url, timeout=limits, **options) as response:
                     reply = Reply(status=response.status_code, body=_body(response))
                     wait_s = _retry_after_s(response.headers)
             except BrokenTransfer as error:
                 failure: RemoteCacheError = error
                 wait_s = 0.0
+                if isinstance(error, NoAnswer):
+                    if was_silent:
+                        raise
+                    was_silent = True
             else:
                 if 200 <= reply.status < 300 or reply.status in accepted:
                     return reply
@@ -99,7 +108,9 @@ class ActionsClient:
         headers = {"Accept-Encoding": "identity"}
         if start:
             headers["Range"] = f"bytes={start}-"
-        with self._request("GET", url, headers=headers, allow_redirects=True) as response:
+        limits = (_CONNECT_S, _SILENCE_S)
+        options = {"headers": headers, "timeout": limits, "allow_redirects": True}
+        with self._request("GET", url, **options) as response:
             if response.status_code in {401, 403, 404, 410}:
                 raise LinkExpired("the storage refuses the link that the service gave")
             if response.status_code == 416:  # a blob that is shorter than promised
@@ -142,6 +153,8 @@ class ActionsClient:
             )
         except AddressNotAllowed as error:
             raise RemoteCacheError(f"{self._place}: {error.message}", hint=error.hint) from None
+        except requests.ReadTimeout:
+            raise NoAnswer(f"{self._place}: the server does not answer") from None
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             raise BrokenTransfer(f"{self._place}: {_reason(error)}") from None
         try:
@@ -163,6 +176,10 @@ class ActionsClient:
         # Digests are in the manifest, and nothing vouches for that but TLS.
         if self._place.url.startswith("https:") and not url.lower().startswith("https:"):
             raise RemoteCacheError(f"{self._place}: the service leads from https to http")
+
+
+class NoAnswer(BrokenTransfer):
+    """A server that accepted a connection, and then sent nothing for a long time."""
 
 
 class LinkExpired(RemoteCacheError):

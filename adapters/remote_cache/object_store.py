@@ -3,13 +3,12 @@
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
-from urllib.parse import urlsplit
 
 from img.adapters.http.interruptible import interruptible
+from img.adapters.remote_cache.object_store_client import is_on, open_stores
 from img.adapters.remote_cache.resuming_stream import CHUNK, BrokenTransfer, ResumingStream
 from img.application.cancellation import pause
 from img.application.log import logger
@@ -20,21 +19,17 @@ from img.application.ports.remote_cache import (
     RemoteCacheError,
 )
 from img.domain.digest import Digest
-from img.domain.go.booleans import parse_boolean
 from img.domain.json_text import MOST_BYTES
 from img.domain.oci.descriptor import Descriptor
 from img.domain.options.remote_cache import ObjectStoreCache
-from img.domain.proxies import ProxyRules
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+    pass
 
 log = logger("remote cache")
 
 _PART = 8 << 20  # bytes of one request of an upload
 _PARTS_AT_ONCE = 5  # of one blob, as BuildKit
-_RETRY_S = 60.0  # for all tries of one request
-_TRIES = 5
 _REASON_LIMIT = 300  # characters
 _ADDRESS = re.compile(r"Error performing (\w+) \S+ in .*? - ")
 """The address of a request in a message of obstore, which may be long, and the time it took."""
@@ -81,7 +76,7 @@ class ObjectStoreRemoteCache(RemoteCache):
         self._place = place
         self._sleep = sleep
         with self._errors():
-            self._store = _store(place, environment)
+            self._store, self._reading = open_stores(place, environment)
 
     @property
     def parallelism(self) -> int:
@@ -138,7 +133,7 @@ class ObjectStoreRemoteCache(RemoteCache):
         """Yield the content of an object. Raises RemoteCacheError, also for one that is missing."""
         try:
             with self._errors(missing=True):
-                found = self._obstore.get(self._store, key)
+                found = self._obstore.get(self._reading, key)
                 for chunk in _chunks(found):
                     yield bytes(chunk)
         except FileNotFoundError:
@@ -150,12 +145,12 @@ class ObjectStoreRemoteCache(RemoteCache):
         skipped = 0
         try:
             options = {"range": {"offset": start}} if start else None
-            found = self._obstore.get(self._store, key, options=options)
+            found = self._obstore.get(self._reading, key, options=options)
         except Exception as error:
             if _NO_RANGES not in str(error):
                 raise
             # A store that sends whole objects only, or names the wrong status, as rclone does.
-            found = self._obstore.get(self._store, key)
+            found = self._obstore.get(self._reading, key)
             skipped = start
         for chunk in _chunks(found):
             if piece := bytes(chunk)[skipped:]:
@@ -165,7 +160,7 @@ class ObjectStoreRemoteCache(RemoteCache):
     def _manifest(self, name: str) -> bytes | None:
         try:
             with self._errors(missing=True):
-                found = self._obstore.get(self._store, self._place.manifests + name)
+                found = self._obstore.get(self._reading, self._place.manifests + name)
                 if found.meta["size"] > MOST_BYTES:
                     raise RemoteCacheError(
                         f"{self._place}: a manifest of more than {MOST_BYTES} bytes"
@@ -185,14 +180,12 @@ class ObjectStoreRemoteCache(RemoteCache):
 
         S3 answers a missing object with 404 as well. A token without the right to list may read.
         """
-        if _is_on(
-            self._place.access, "anonymous"
-        ):  # to list a bucket, obstore looks for credentials
-            return
+        if is_on(self._place.access, "anonymous"):
+            return  # to list a bucket, obstore looks for credentials
         try:
             with self._errors():
                 prefix = self._place.manifests
-                next(iter(self._obstore.list(self._store, prefix, chunk_size=1)), None)
+                next(iter(self._obstore.list(self._reading, prefix, chunk_size=1)), None)
         except RemoteCacheError as error:
             if error.hint != _CREDENTIALS:
                 raise
@@ -201,7 +194,7 @@ class ObjectStoreRemoteCache(RemoteCache):
         """Return when the blob was written, None where there is none."""
         try:
             with self._errors(missing=True):
-                changed: datetime = self._obstore.head(self._store, self._blob(digest))[
+                changed: datetime = self._obstore.head(self._reading, self._blob(digest))[
                     "last_modified"
                 ]
                 return changed
@@ -276,110 +269,6 @@ def read_object(
         kind=kind, container=bucket, blobs="", manifests="", names=(key,), access=access
     )
     yield from ObjectStoreRemoteCache(place, environment).whole(key)
-
-
-def _store(place: ObjectStoreCache, environment: Mapping[str, str]) -> "ObjectStore":
-    from obstore.store import AzureStore, GCSStore, S3Store
-
-    kinds: dict[str, Any] = {"s3": S3Store, "azblob": AzureStore, "gs": GCSStore}
-    settings_of = {"s3": _s3, "azblob": _azure, "gs": _gs}[place.kind]
-    settings = settings_of(place.container, place.access)
-    if _is_on(place.access, "anonymous"):
-        settings["skip_signature"] = True
-    provider = _profile(place, environment)
-    endpoint = _endpoint(place)
-    proxy = ProxyRules.of(environment).proxy_for(endpoint) if endpoint else None
-    client: dict[str, object] = {"connect_timeout": "10s", "timeout": "5m"}
-    if endpoint.startswith("http:"):
-        client["allow_http"] = True
-    if proxy:
-        client["proxy_url"] = proxy
-    return cast(
-        "ObjectStore",
-        kinds[place.kind](
-            place.container,
-            config=settings,
-            client_options=client,
-            retry_config={
-                "max_retries": int(place.access.get("retry_max_attempts") or _TRIES),
-                "retry_timeout": timedelta(seconds=_RETRY_S),
-            },
-            **({"credential_provider": provider} if provider else {}),
-        ),
-    )
-
-
-def _endpoint(place: ObjectStoreCache) -> str:
-    if place.kind == "s3":
-        region = place.access.get("region", "")
-        return place.access.get("endpoint_url") or f"https://s3.{region}.amazonaws.com"
-    if place.kind == "azblob":
-        return place.access["account_url"]
-    return place.access.get("endpoint_url") or "https://storage.googleapis.com"
-
-
-def _is_on(access: Mapping[str, str], name: str) -> bool:
-    return parse_boolean(access.get(name, "")) is True
-
-
-def _host_of_bucket(endpoint: str, bucket: str) -> str | None:
-    """Return the endpoint with the bucket in its host, None for an address without names.
-
-    As the SDK of AWS does; obstore takes the endpoint of this style as it is.
-    """
-    parts = urlsplit(endpoint)
-    with suppress(ValueError):
-        ip_address(parts.hostname or "")
-        return None
-    return f"{parts.scheme}://{bucket}.{parts.netloc}{parts.path.rstrip('/')}"
-
-
-def _s3(bucket: str, access: Mapping[str, str]) -> dict[str, object]:
-    settings: dict[str, object] = {"region": access["region"]}
-    if endpoint := access.get("endpoint_url"):
-        host = _host_of_bucket(endpoint, bucket)
-        is_path = _is_on(access, "use_path_style") or host is None
-        settings["virtual_hosted_style_request"] = not is_path
-        settings["endpoint"] = endpoint.rstrip("/") if is_path else host
-    for name in ("access_key_id", "secret_access_key", "session_token"):
-        if access.get(name):
-            settings[name] = access[name]
-    return settings
-
-
-def _azure(_container: str, access: Mapping[str, str]) -> dict[str, object]:
-    settings: dict[str, object] = {
-        "account_name": access["account_name"],
-        "endpoint": access["account_url"],
-    }
-    if key := access.get("secret_access_key"):
-        settings["account_key"] = key
-    return settings
-
-
-def _gs(_bucket: str, access: Mapping[str, str]) -> dict[str, object]:
-    settings: dict[str, object] = {}
-    if endpoint := access.get("endpoint_url"):
-        settings["base_url"] = endpoint.rstrip("/")
-    if path := access.get("service_account"):
-        settings["service_account"] = path
-    return settings
-
-
-def _profile(place: ObjectStoreCache, environment: Mapping[str, str]) -> Any:
-    """Return a provider of the credentials of an AWS profile, None if none is needed.
-
-    obstore knows the environment and the services of AWS, but no profiles and no SSO.
-    """
-    given = place.access.get("access_key_id") or _is_on(place.access, "anonymous")
-    if place.kind != "s3" or given or not environment.get("AWS_PROFILE"):
-        return None
-    try:
-        from obstore.auth.boto3 import Boto3CredentialProvider
-    except ImportError:
-        message = "AWS_PROFILE needs the package boto3"
-        raise RemoteCacheError(message, hint="pip install boto3") from None
-    return Boto3CredentialProvider()
 
 
 def _chunks(found: Any) -> Iterator[Any]:

@@ -10,14 +10,15 @@ import pytest
 from tests.e2e.test_cache_exchange import steps_run
 from tests.support.host.img_command import ImgFor, WriteContext
 from tests.support.servers.actions_server import ActionsServer
-from tests.support.servers.object_stores import object_store
+from tests.support.servers.object_stores import MORE, object_store
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 
-_DOCKERFILE = """
+_DOCKERFILE = r"""
 FROM @BASE@ AS made
 COPY f /src/
-RUN --mount=type=cache,target=/c echo x > /c/kept; cat /proc/sys/kernel/random/uuid > /random
+RUN --mount=type=cache,target=/c if test -e /c/kept; then echo "found the directory"; fi; \
+    echo x > /c/kept; cat /proc/sys/kernel/random/uuid > /random
 FROM @BASE@
 COPY --from=made /random /
 RUN cp /random /copied
@@ -33,7 +34,7 @@ def actions(version: int) -> Iterator[str]:
 PLACES: dict[str, Callable[[], AbstractContextManager[str]]] = {
     "gha-2": partial(actions, 2),
     "gha-1": partial(actions, 1),
-    "s3": partial(object_store, "s3"),
+    **{kind: partial(object_store, kind) for kind in ("s3", "gs", *MORE)},
 }
 
 
@@ -49,13 +50,17 @@ def context(busybox: str, write_context: WriteContext) -> Path:
 
 
 def test_a_clean_machine_runs_no_step(img_for: ImgFor, context: Path, place: str) -> None:
-    first, second = img_for("user", "first"), img_for("user", "second")
-    built = first("build", "-q", "-t", "app", "--cache-to", f"{place},mode=max", context).stdout
+    first, second, third = (img_for("user", name) for name in ("first", "second", "third"))
+    target = f"{place},mode=max,mounts=true"
+    built = first("build", "-q", "-t", "app", "--cache-to", target, context).stdout
 
     again = second("build", "-t", "app", "--cache-from", place, context)
+    (context / "f").write_text("changed")
+    changed = third("build", "-t", "app", "--cache-from", place, context)
 
     assert steps_run(again.stderr) == []
-    assert second("build", "-q", "-t", "app", context).stdout == built
+    assert second("inspect", "--format", "{{.Id}}", "app").stdout == built
+    assert "found the directory" in changed.stderr  # of the cache mount, in a step that runs again
 
 
 def test_a_cache_that_is_not_there_is_a_warning(img_for: ImgFor, context: Path) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Mapping
+from threading import Event
 
 import pytest
 
@@ -116,6 +117,25 @@ def test_a_service_that_does_not_serve_the_job_is_busy(
             client.cache.has(BLOB.digest)
 
     assert sum(client.waits) < 10
+
+
+def test_a_service_that_does_not_answer_costs_no_more_than_the_timeout() -> None:
+    held = Event()
+
+    def hold(_request: Request) -> Answer:
+        held.wait(60)
+        return Answer(status=503)
+
+    with ActionsServer() as server:
+        server.before = hold
+        client = Client(server, timeout="1s")
+        began = time.monotonic()
+
+        with pytest.raises(RemoteCacheError, match="the server does not answer"):
+            client.cache.has(BLOB.digest)
+
+        assert time.monotonic() - began < 10
+        held.set()
 
 
 def test_a_date_to_come_back_at_is_obeyed() -> None:

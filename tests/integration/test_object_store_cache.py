@@ -1,16 +1,19 @@
 """Caches in object stores against servers that hold, lose, refuse or have no time."""
 
 import io
+import json
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
 import pytest
 
 from img.adapters.remote_cache.object_store import MissingCloudExtra, ObjectStoreRemoteCache
+from img.adapters.remote_cache.object_store_client import aws_profile, open_stores
 from img.application.cancellation import StepCanceled, cancelled_by
 from img.application.ports.remote_cache import RemoteCacheBusy, RemoteCacheError
 from img.domain.digest import Digest
@@ -127,6 +130,61 @@ def test_requests_are_signed_unless_they_are_anonymous(anonymous: str) -> None:
     assert signed == [True, False]
 
 
+def test_credentials_that_expire_are_renewed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    issued: list[str] = []
+
+    def answer(request: Request) -> Answer:
+        if request.path != "/credentials":
+            return Answer(status=404)
+        issued.append(f"KEY{len(issued)}")
+        ends = datetime.now(UTC) + timedelta(seconds=1)
+        document = {
+            "AccessKeyId": issued[-1],
+            "SecretAccessKey": "s",
+            "Token": "t",
+            "Expiration": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
+        }
+        return Answer(body=json.dumps(document).encode())
+
+    (tmp_path / "token").write_text("of the pod")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    with ScriptedServer(answer) as server:
+        url = f"http://{server.address}"
+        # As of a pod in EKS.
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{url}/credentials")
+        monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(tmp_path / "token"))
+        cache = opened(place_of(f"type=s3,region=r,bucket=b,endpoint_url={url}"))
+        for _ in range(3):
+            assert not cache.has(BLOB.digest)
+            time.sleep(0.2)  # obstore waits for 0.1 s before it asks again
+
+        signed = [r.headers["Authorization"] for r in server.requests if "blobs" in r.path]
+        asked = server.asked("GET", "/credentials")
+    assert [f"={key}/" in text for key, text in zip(issued, signed, strict=True)] == [True] * 3
+    assert {request.headers["Authorization"] for request in asked} == {"of the pod"}
+
+
+def test_credentials_of_a_profile_are_used_for_as_long_as_boto_keeps_them_valid(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("boto3")
+    text = '{"Version": 1, "AccessKeyId": "KEY", "SecretAccessKey": "s"}'
+    (tmp_path / "config").write_text(f"[profile ci]\ncredential_process = echo '{text}'\n")
+    environment = {"AWS_PROFILE": "ci", "AWS_CONFIG_FILE": str(tmp_path / "config")}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    provider = aws_profile(place_of("type=s3,region=r,bucket=b"), environment)
+
+    given = provider()
+    assert given["access_key_id"] == "KEY"
+    assert given["expires_at"] - datetime.now(UTC) <= timedelta(minutes=10)
+    assert aws_profile(place_of("type=s3,region=r,bucket=b"), {}) is None
+
+
 def test_an_empty_cache_is_read_without_the_right_to_list() -> None:
     def answer(request: Request) -> Answer:
         return Answer(status=403 if "list-type" in request.path else 404)
@@ -144,6 +202,29 @@ def test_a_store_without_time_is_busy(status: int) -> None:
             cache.has(BLOB.digest)
         with pytest.raises(RemoteCacheBusy):
             cache.add(BLOB, io.BytesIO(CONTENT))
+
+
+def test_a_store_that_does_not_answer_is_asked_no_longer() -> None:
+    import obstore
+
+    held = Event()
+
+    def hold(_request: Request) -> Answer:
+        held.wait(60)
+        return Answer(status=503)
+
+    with ScriptedServer(hold) as server:
+        access = "access_key_id=a,secret_access_key=b,retry_max_attempts=1"
+        url = f"endpoint_url=http://{server.address}"
+        place = place_of(f"type=s3,bucket=bucket,region=r,{url},{access}")
+        _, reading = open_stores(place, {}, silence_s=0.3)
+        began = time.monotonic()
+
+        with pytest.raises(obstore.exceptions.GenericError):
+            obstore.head(reading, "key")
+
+        assert time.monotonic() - began < 10
+        held.set()
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 500])

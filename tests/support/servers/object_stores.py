@@ -60,11 +60,10 @@ def _moto() -> Iterator[str]:
 
 @contextmanager
 def _google() -> Iterator[str]:
-    with (
-        tempfile.TemporaryDirectory() as place,
-        GoogleStorage().serving(Path(place, "account.json")) as attributes,
-    ):
-        yield attributes
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)  # other users build with it too
+        with GoogleStorage().serving(Path(place, "account.json")) as attributes:
+            yield attributes
 
 
 @contextmanager
