@@ -191,14 +191,15 @@ def _filling(directory: str) -> Iterator[bool]:
 
 
 def _make(path: str, mode: int, owner: tuple[int, int], ownership: Ownership) -> None:
-    """Make the directory; files of an earlier attempt to fill it are deleted."""
+    """Make the directory; files of earlier attempts to fill it are deleted, wherever they ended."""
+    gone = f"{os.path.dirname(path)}/gone"  # ours, also where the files have other owners
     if os.path.isdir(path):
-        gone = f"{os.path.dirname(path)}/gone"  # ours, also where the files have other owners
         make_directories(gone)
         os.rename(path, f"{gone}/{os.urandom(8).hex()}")
+    if os.path.isdir(gone):
         remove_tree(gone)
-        with suppress(FileNotFoundError):
-            os.unlink(journal_of(path))
+    with suppress(FileNotFoundError):
+        os.unlink(journal_of(path))
     os.mkdir(path)
     ownership.give(path, *owner)
     os.chmod(path, mode)

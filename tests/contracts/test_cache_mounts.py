@@ -8,6 +8,7 @@ import pytest
 
 from img.adapters.cache_mounts.directories import DirectoryCacheMounts
 from img.adapters.cache_mounts.memory import MemoryCacheMounts
+from img.adapters.storage.ownership import journal_of
 from img.application.cancellation import StepCanceled, cancelled_by
 from img.application.ports.cache_mounts import CacheMounts
 from img.domain.errors import ContextError
@@ -46,6 +47,20 @@ def test_a_wait_for_a_directory_ends_when_the_step_is_cancelled(
         pytest.raises(StepCanceled),
     ):
         used(mounts, "a", sharing)
+
+
+def test_what_a_killed_process_was_removing_is_removed(tmp_path: Path) -> None:
+    mounts = DirectoryCacheMounts(tmp_path)
+    data = used(mounts, "a")
+    (data / "f").write_bytes(b"x")
+    gone = data.parent / "gone"
+    gone.mkdir()
+    data.rename(gone / "1")
+    (data.parent / "new").touch()
+    Path(journal_of(str(data))).touch()
+
+    assert not [*used(mounts, "a").iterdir()]
+    assert {file.name for file in data.parent.iterdir()} == {"data", "name"}
 
 
 def test_a_file_that_vanishes_is_named(tmp_path: Path) -> None:
