@@ -57,6 +57,13 @@ _COMPLETION_OPTIONS = (_INSTALLS_COMPLETION, "--show-completion")
 _SHELL_IS_NAMED = "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"
 _VERSION_OPTIONS = ("--version", "-v")
 _COMPLETION = "_IMG_COMPLETE"  # in the environment when a shell completes a line
+# Commands of docker about containers, which no command of img resembles.
+_OF_CONTAINERS = frozenset(
+    """
+    attach compose container create exec kill logs network pause port ps rename restart run start
+    stats stop top unpause volume wait
+    """.split()  # noqa: SIM905 (names of one kind)
+)
 
 # The modules of commands, in the order of the help. Only the modules of the command are imported.
 COMMANDS = {
@@ -285,8 +292,11 @@ def _unknown_command(unknown: commands.UnknownCommand) -> int:
     group = unknown.group
     # command_line has not added all commands of img.
     names = set().union(*COMMANDS.values()) if group == "img" else unknown.commands
-    near = closest(unknown.name, sorted(names))
-    proposal = f" Did you mean '{near}'?" if near else ""
+    if group == "img" and unknown.name in _OF_CONTAINERS:
+        proposal = " img builds images; other programs run them (img save NAME | podman load)."
+    else:
+        near = closest(unknown.name, sorted(names))
+        proposal = f" Did you mean '{near}'?" if near else ""
     message = f"'{shown_in_line(unknown.name)}' is not an {group} command.{proposal}"
     say_text(f"{group}: {message}\nSee '{group} --help'\n", error=True)
     return 1

@@ -40,12 +40,16 @@ def test_the_words_of_another_program_are_its_own() -> None:
         assert modern_spelling(words) == words
 
 
+_OTHERS = "img builds images; other programs run them (img save NAME | podman load)."
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         ("biuld -t build .", "img: 'biuld' is not an img command. Did you mean 'build'?"),
         ("imagse", "img: 'imagse' is not an img command. Did you mean 'images'?"),
-        ("run", "img: 'run' is not an img command."),
+        ("frob", "img: 'frob' is not an img command."),
+        ("run app", f"img: 'run' is not an img command. {_OTHERS}"),
         ("image lss", "img image: 'lss' is not an img image command. Did you mean 'ls'?"),
         ("system prune-all", "img system: 'prune-all' is not an img system command."),
         (
