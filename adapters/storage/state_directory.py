@@ -84,9 +84,10 @@ def open_state(path: str, *, trusted: bool = False) -> StateAccess:
                 f"({_owner(os.stat(path))}), who shares no images",
                 hint="choose one of your own with --state",
             )
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError for a zero byte
+        reason = getattr(error, "strerror", None) or error
         raise StateError(
-            f"the state directory {path} cannot be used: {error.strerror or error}",
+            f"the state directory {path} cannot be used: {reason}",
             hint="choose another one with --state",
         ) from error
     return access
