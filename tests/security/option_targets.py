@@ -1,6 +1,7 @@
 """Command lines, and the texts that options and files of settings hold, as targets."""
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -9,11 +10,14 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
+import typer.main
+import typer.utils
 from dependency_injector import providers
 
 from img.adapters.credential_store.memory import MemoryCredentials
@@ -70,6 +74,19 @@ class _NoPrograms:
         self.entered = False
         for number, handler in zip(_RESET, self._handlers, strict=True):
             signal.signal(number, handler)
+
+
+# Typer derives the options of all commands from their functions for each command line, which
+# takes more than half of the time of an input. A function's options are always the same.
+_options_of = functools.lru_cache(512)(
+    typer.main.get_params_convertors_ctx_param_name_from_function
+)
+_parameters_of = functools.lru_cache(512)(typer.utils.get_params_from_function)
+
+
+def _copy_of_options_of(callback: Callable[..., Any] | None) -> tuple[Any, Any, str | None]:
+    options, convertors, context = _options_of(callback)
+    return [*options], {**convertors}, context  # typer adds to them
 
 
 @dataclass(frozen=True)
@@ -153,6 +170,12 @@ class CommandLines(Beside[CommandLine]):
             with (
                 self._no_programs,
                 mock.patch.dict(os.environ, {**_SURROUNDINGS, **given.environment}),
+                mock.patch.object(
+                    typer.main,
+                    "get_params_convertors_ctx_param_name_from_function",
+                    _copy_of_options_of,
+                ),
+                mock.patch.object(typer.main, "get_params_from_function", _parameters_of),
                 mock.patch.object(rootless, "enter_for_build", _stop),
                 mock.patch.object(rootless, "enter_for_state", _outside),
                 mock.patch.object(rootless, "sweep_secrets", _nothing),

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
-
 _DIGESTS = {
     "type": "object",
     "minProperties": 1,
@@ -128,6 +126,8 @@ PROVENANCE_V02 = {
 
 def check_statement(statement: Any) -> None:
     """Raise an error for a statement, or a predicate in it, that a schema does not allow."""
+    import jsonschema  # type: ignore[import-untyped]  # takes a second, in each worker
+
     jsonschema.validate(statement, STATEMENT)
     match statement["predicateType"]:
         case "https://slsa.dev/provenance/v1":
