@@ -84,10 +84,9 @@ def open_state(path: str, *, trusted: bool = False) -> StateAccess:
                 f"({_owner(os.stat(path))}), who shares no images",
                 hint="choose one of your own with --state",
             )
-    except (OSError, ValueError) as error:  # ValueError for a zero byte
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
         raise StateError(
-            f"the state directory {path} cannot be used: {reason}",
+            f"the state directory {path} cannot be used: {error.strerror or error}",
             hint="choose another one with --state",
         ) from error
     return access

@@ -254,6 +254,7 @@ def invoke(arguments: list[str], session: Session | None = None) -> object:
 
     Raises ImgError, the exceptions of click, and those of interrupts.
     """
+    commands.check_words(arguments)
     command = typer.main.get_command(command_line(arguments))
     return command.main(
         commands.modern_spelling(arguments), prog_name="img", standalone_mode=False, obj=session

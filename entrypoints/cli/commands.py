@@ -1,6 +1,7 @@
 """Classes of commands and of groups of commands, and the spellings of their options."""
 
-from collections.abc import Callable, Collection, Mapping
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -104,6 +105,20 @@ def _respelled(
 # img 0.5 took Go's long flags with one dash. Typer would read `-target` as `-t arget`.
 _OTHER_PROGRAMS = ("unshare", "kaniko")
 _ONE_DASH = ("state", "backend", "build-arg", "target", "password-stdin")
+
+
+def check_words(words: Iterable[str]) -> None:
+    """Raise UsageError for a word that cannot be the argument of a program (execve(2)).
+
+    A shell passes none; a program that uses ``img`` as a library can.
+    """
+    for word in words:
+        try:
+            possible = b"\0" not in os.fsencode(word)
+        except UnicodeEncodeError:  # a surrogate that stands for no byte
+            possible = False
+        if not possible:
+            raise UsageError(f'"{word}" has a character that no argument of a program can have')
 
 
 def modern_spelling(arguments: list[str]) -> list[str]:

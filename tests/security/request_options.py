@@ -5,6 +5,7 @@ import random
 from img.domain.build import BuildRequest
 from img.domain.options.pull import parse_pull
 from img.entrypoints.cli.build_request import build_request
+from img.entrypoints.cli.commands import check_words
 from tests.security.hostile_texts import ODD
 
 Options = tuple[tuple[str, str], ...]  # name and value
@@ -50,6 +51,7 @@ def some_options(rng: random.Random) -> Options:
 
 def request_of(options: Options) -> BuildRequest:
     """Return the request of ``options``. Raises UsageError."""
+    check_words(value for _, value in options)
     lists: dict[str, list[str]] = {}
     for name, value in options:
         lists.setdefault(name, []).append(value)

@@ -40,6 +40,23 @@ def test_the_words_of_another_program_are_its_own() -> None:
         assert modern_spelling(words) == words
 
 
+@pytest.mark.parametrize("word", ["a\0b", "\ud800", "--build-arg=\udfff"])
+def test_a_word_that_no_program_can_be_given_is_refused(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["build", word, "."]) == 1
+
+    printed = capsys.readouterr()
+    assert "that no argument of a program can have" in printed.err
+    assert printed.err.count("\n") == 1
+
+
+def test_bytes_that_are_no_text_are_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["frob\udcff"]) == 1
+
+    assert "is not an img command" in capsys.readouterr().err
+
+
 _OTHERS = "img builds images; other programs run them (img save NAME | podman load)."
 
 
