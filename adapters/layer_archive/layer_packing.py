@@ -13,6 +13,7 @@ from img.adapters.linux.buffers import CHUNK
 from img.application.ports.layer_archive import FormerLayer, InvalidLayer, PackedEntry
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import FILE, SOCKET, Entry
+from img.domain.filesystem.file_index import FileIndex, IndexBuilder
 from img.domain.filesystem.member_table import Member, MemberTable
 from img.domain.oci.compression import USUAL, Compression
 
@@ -36,14 +37,9 @@ class LayerPacker:
         self._epoch = epoch
         self._writer = TarWriter(content.write, self._cut if self._has_members else None, epoch)
         self._start = 0  # of the current member, in the tar
-        self._first = 0  # entry of the current member
         self._notes: list[tuple[int, bytes, bytes]] = []  # size, key, headers of ended members
         self._is_copied = False  # the current member, which has ended
-
-    @property
-    def entries(self) -> Sequence[Entry]:
-        """The entries as they are in the layer."""
-        return self._writer.entries
+        self._index = IndexBuilder()  # of the entries of ended members
 
     def pack(self, entries: Iterable[PackedEntry]) -> None:
         """Write ``entries`` and the end of the tar. Raises ContextFileChanged, InvalidLayer."""
@@ -61,20 +57,25 @@ class LayerPacker:
             found = members.find(_key(rows, is_last)) if rows is not None else None
             if rows is None or found is None or not self._copied(rows, is_last, found, members):
                 self._writer.add(group)
-        if not self._is_copied:
-            self._finish()
+        self._finish()
         members.check()
 
-    def table(self, blob: Digest) -> MemberTable | None:
-        """Return the members of the layer, which is stored as ``blob``; None for a single one."""
+    def index(self, blob: Digest) -> FileIndex:
+        """Return the entries as they are in the layer, which is stored as ``blob``."""
+        return self._index.index(self._table(blob))
+
+    def _table(self, blob: Digest) -> MemberTable | None:
+        """Return the members of the layer, None for a single one."""
         if len(self._notes) < 2:
             return None
         pairs = zip(self._content.stored, self._notes, strict=True)
         return MemberTable(blob, [Member(stored, *note) for stored, note in pairs])
 
     def _finish(self) -> None:
-        self._writer.finish()
-        self._note(is_last=True)
+        if not self._is_copied:
+            self._writer.finish()
+            self._note(is_last=True)
+        self._index.add(self._writer.entries)
 
     def _cut(self) -> None:
         if not self._is_copied:
@@ -82,13 +83,13 @@ class LayerPacker:
             self._content.cut()
         self._is_copied = False
         self._start = self._writer.offset
-        self._first = len(self._writer.entries)
+        self._index.add(self._writer.entries)
 
     def _note(self, *, is_last: bool) -> None:
         writer = self._writer
         key = headers = b""
         if self._is_usual and (self._notes or not is_last):
-            rows = [entry[:11] for entry in writer.entries[self._first :]]
+            rows = [entry[:11] for entry in writer.entries]
             key = _key(rows, is_last)
             headers = bytes(min(size >> 9, _MOST_BLOCKS) for size in writer.headers)
         self._notes.append((writer.offset - self._start, key, headers))

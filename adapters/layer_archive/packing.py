@@ -45,8 +45,8 @@ class TarWriter:
         self._written = 0  # bytes
         self.offset = 0  # of the next byte
         self.room = 0  # of the entries since the last cut, in the rule
-        self.entries: list[Entry] = []  # as they are in the file
-        self.headers: list[int] = []  # the size of the headers of each entry since the last cut
+        self.entries: list[Entry] = []  # since the last cut, as they are in the file
+        self.headers: list[int] = []  # the size of the headers of each of them
 
     def add(self, entries: Iterable[PackedEntry]) -> None:
         """Write ``entries``. Raises ContextFileChanged, InvalidLayer."""
@@ -102,6 +102,7 @@ class TarWriter:
         if self._cut is not None:
             self._cut()
         self.room = 0
+        self.entries.clear()
         self.headers.clear()
 
     def skip(self, entries: Sequence[Entry], size: int, room: int) -> None:

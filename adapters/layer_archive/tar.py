@@ -67,8 +67,7 @@ class TarLayerArchive(LayerArchive):
             else:
                 packer.pack_again(entries, former)
             layer = content.commit(content.close())
-            table = packer.table(layer.descriptor.digest)
-            return PackedLayer(layer=layer, index=FileIndex.of(packer.entries, table))
+            return PackedLayer(layer=layer, index=packer.index(layer.descriptor.digest))
         except BaseException:
             if content is not None:
                 content.stop()

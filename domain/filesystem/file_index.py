@@ -1,38 +1,26 @@
 """File indexes: the entries of one layer, in the order of its tar."""
 
 import marshal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import field
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, BinaryIO
+from itertools import chain, islice
+from typing import TYPE_CHECKING, BinaryIO
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import StateError
-from img.domain.filesystem.entry import (
-    BLOCK,
-    CHARACTER,
-    DIRECTORY,
-    FIFO,
-    FILE,
-    HARDLINK,
-    SYMLINK,
-    Entry,
-)
-from img.domain.filesystem.file_name import are_tree_paths
-from img.domain.kernel_numbers import is_device, is_id
+from img.domain.filesystem.entry import Entry
+from img.domain.filesystem.entry_columns import MOST_ROWS, EntryColumns
 
 if TYPE_CHECKING:
     from img.domain.filesystem.member_table import MemberTable
 
 WHITEOUT_PREFIX = ".wh."
 OPAQUE_WHITEOUT = ".wh..wh..opq"
-_MAGIC = b"img-index-2\n"
-_MAGIC_WITH_MEMBERS = b"img-index-3\n"  # a table of members is before the entries
-_ENTRIES = 4096  # entries that are encoded at once, to save memory
+_MAGIC = b"img-index-4\n"
+_WITH_ROWS = b"img-index-2\n"  # of older versions: a tuple for each entry, no table of members
+_WITH_ROWS_AND_MEMBERS = b"img-index-3\n"
 _LENGTH = 4  # bytes
-_START = len(_MAGIC_WITH_MEMBERS) + _LENGTH
-_KINDS = frozenset((FILE, DIRECTORY, SYMLINK, HARDLINK, CHARACTER, BLOCK, FIFO))
-_NUMBERS = itemgetter(1, 2, 3, 4, 8)  # kind, mode, uid, gid, device: most entries share a few
+_START = len(_MAGIC) + _LENGTH
 
 
 class CorruptFileIndex(StateError):
@@ -44,57 +32,87 @@ class CorruptFileIndex(StateError):
 
 @dataclass(frozen=True, slots=True)
 class FileIndex:
-    """The entries of one layer, including whiteouts with their ``.wh.`` names."""
+    """The entries of one layer, including whiteouts with their ``.wh.`` names.
 
-    entries: tuple[Entry, ...]
+    It keeps columns, and each iteration makes the entries anew.
+    """
+
+    columns: tuple[EntryColumns, ...]
     # None for layers of one member. Another blob of the same layer has another one.
     members: "MemberTable | None" = field(default=None, compare=False)
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter(self.entries)
+        return chain.from_iterable(self.columns)
 
     def __len__(self) -> int:
-        return len(self.entries)
+        return sum(part.size for part in self.columns)
+
+    def paths_with(self, text: str) -> Iterator[str]:
+        """Yield the paths that contain ``text``; no entries are made."""
+        for part in self.columns:
+            yield from part.paths_with(text)
 
     def encode(self) -> bytes:
-        """Return the index in marshal's format: it reads 10^5 entries in 40 ms (JSON: 400 ms)."""
+        """Return the index as it is stored."""
         return b"".join(self.encoded())
 
     def encoded(self) -> Iterator[bytes]:
         """Yield the same in parts, which saves memory."""
-        if self.members is None:
-            yield _MAGIC
-        else:
-            table = self.members.encode()
-            yield b"%s%s%s" % (_MAGIC_WITH_MEMBERS, len(table).to_bytes(_LENGTH, "big"), table)
-        for start in range(0, len(self.entries), _ENTRIES):
-            part = marshal.dumps([*map(tuple, self.entries[start : start + _ENTRIES])], 4)
+        table = b"" if self.members is None else self.members.encode()
+        yield b"%s%s%s" % (_MAGIC, len(table).to_bytes(_LENGTH, "big"), table)
+        for each in self.columns:
+            part = each.encode()
             yield len(part).to_bytes(_LENGTH, "big")
             yield part
 
     @classmethod
     def decode(cls, content: bytes) -> "FileIndex":
-        """Return the index that ``encode`` wrote. Raises CorruptFileIndex."""
+        """Return the index that ``encode`` wrote, also in an older version.
+
+        Raises CorruptFileIndex.
+        """
         at, members = _members_in(content)
-        entries: list[Entry] = []
-        view = memoryview(content)
+        parts: Iterator[bytes | memoryview] = _parts(content, at)
         try:
-            while at < len(view):
-                start = at + _LENGTH
-                at = start + int.from_bytes(view[at:start], "big")
-                if at > len(view):
-                    raise CorruptFileIndex
-                rows = marshal.loads(view[start:at])
-                _check(rows)
-                entries += map(Entry._make, rows)
+            if not content.startswith(_MAGIC):
+                parts = _of_rows(parts)
+            return cls(tuple([EntryColumns.decode(part) for part in parts]), members)
         except (ValueError, EOFError, TypeError) as error:
             raise CorruptFileIndex from error
-        return cls(tuple(entries), members)
 
     @classmethod
     def of(cls, entries: Iterable[Entry], members: "MemberTable | None" = None) -> "FileIndex":
         """Return the index of ``entries`` in their order."""
-        return cls(tuple(entries), members)
+        made = IndexBuilder()
+        made.add(entries)
+        return made.index(members)
+
+
+class IndexBuilder:
+    """An index of entries that become known one after the other."""
+
+    def __init__(self) -> None:
+        self._columns: list[EntryColumns] = []
+        self._rest: list[Entry] = []  # of the next columns
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Append ``entries``."""
+        more = iter(entries)
+        while True:
+            self._rest += islice(more, MOST_ROWS - len(self._rest))
+            if len(self._rest) < MOST_ROWS:
+                return
+            self._end()
+
+    def index(self, members: "MemberTable | None" = None) -> FileIndex:
+        """Return the index; no entries are added after it."""
+        self._end()
+        return FileIndex(tuple(self._columns), members)
+
+    def _end(self) -> None:
+        if self._rest:
+            self._columns.append(EntryColumns.of(self._rest))
+            self._rest = []
 
 
 def members_from(file: BinaryIO) -> "MemberTable | None":
@@ -111,7 +129,7 @@ def _members_in(content: bytes) -> tuple[int, "MemberTable | None"]:
     """Return the offset of the entries, and the table before them. Raises CorruptFileIndex."""
     size = _size_of_members(content[:_START])
     if not size:
-        return len(_MAGIC), None
+        return _START if content.startswith(_MAGIC) else len(_MAGIC), None
     # few indexes have a table
     from img.domain.filesystem.member_table import CorruptMemberTable, MemberTable
 
@@ -122,35 +140,25 @@ def _members_in(content: bytes) -> tuple[int, "MemberTable | None"]:
 
 
 def _size_of_members(start: bytes) -> int:
-    if start.startswith(_MAGIC):
+    if start.startswith(_WITH_ROWS):
         return 0
-    size = int.from_bytes(start[len(_MAGIC_WITH_MEMBERS) :], "big")
-    if not start.startswith(_MAGIC_WITH_MEMBERS) or not size:
+    if len(start) < _START or not start.startswith((_MAGIC, _WITH_ROWS_AND_MEMBERS)):
         raise CorruptFileIndex
-    return size
+    return int.from_bytes(start[len(_MAGIC) :], "big")
 
 
-def _check(rows: Sequence[Any]) -> None:
-    """Raise CorruptFileIndex for entries that are impossible in a layer.
-
-    The check is cheap: a fourth of the time for reading the entries.
-    """
-    try:
-        sound = are_tree_paths([row[0] for row in rows]) and all(
-            map(_is_sound, set(map(_NUMBERS, rows)))
-        )
-    except (TypeError, ValueError, IndexError):  # of other types than entries have
-        sound = False
-    if not sound:
-        raise CorruptFileIndex
+def _parts(content: bytes, at: int) -> Iterator[memoryview]:
+    """Yield the parts of an index, which begin ``at`` that offset. Raises CorruptFileIndex."""
+    view = memoryview(content)
+    while at < len(view):
+        start = at + _LENGTH
+        at = start + int.from_bytes(view[at:start], "big")
+        if at > len(view):
+            raise CorruptFileIndex
+        yield view[start:at]
 
 
-def _is_sound(numbers: tuple[str, int, int, int, tuple[int, int]]) -> bool:
-    kind, mode, uid, gid, device = numbers
-    return (
-        kind in _KINDS
-        and 0 <= mode <= 0o7777
-        and is_id(uid)
-        and is_id(gid)
-        and (is_device(device) or kind not in (CHARACTER, BLOCK))
-    )
+def _of_rows(parts: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+    """Yield the columns of entries that are stored as a tuple each."""
+    rows = FileIndex.of(Entry(*row) for part in parts for row in marshal.loads(part))
+    return (each.encode() for each in rows.columns)

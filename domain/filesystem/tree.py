@@ -271,13 +271,11 @@ class FileTree:
         # All whiteouts first: they hide only lower layers, at any place in the tar.
         if not self._depth:
             return
-        for entry in layer:
-            if WHITEOUT_PREFIX not in entry[0]:
-                continue
-            name = paths.name(entry.path)
+        for path in layer.paths_with(WHITEOUT_PREFIX):
+            name = paths.name(path)
             if not name.startswith(WHITEOUT_PREFIX):
                 continue
-            where = paths.parent(self.place(entry.path))
+            where = paths.parent(self.place(path))
             if name == OPAQUE_WHITEOUT:
                 for child in self.names(where):
                     self._remove(f"{where}/{child}" if where else child)

@@ -284,7 +284,7 @@ def test_records_are_read_from_their_members_and_a_wrong_table_changes_nothing()
     assert len(found) == 40
     for each in wrong:
         members = MemberTable(layer.descriptor.digest, each)
-        app.indexes.put(layer.diff_id, FileIndex(index.entries, members))
+        app.indexes.put(layer.diff_id, FileIndex(index.columns, members))
         app.container.images.trees()._indexes.clear()
         assert (names(listed(app)[0]), listed(app)[1]) == (found, [])
 
