@@ -70,7 +70,7 @@ class BuildContextContract:
         assert context.read_digests(FILES) == {path: sha256(text) for path, text in FILES.items()}
 
     def test_digests_may_be_remembered(self, context: BuildContext) -> None:
-        context.remember(context.read_digests(FILES))
+        context.remember(context.read_digests(FILES).items())
         assert context.tree().get("src/a.txt") is not None
 
     def test_a_file_is_read_by_path_even_if_it_is_left_out(self, context: BuildContext) -> None:

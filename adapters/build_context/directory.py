@@ -119,7 +119,7 @@ class DirectoryContext(BuildContext):
                 digests.update(part)
         return digests
 
-    def remember(self, digests: Mapping[str, str]) -> None:
+    def remember(self, digests: Iterable[tuple[str, str]]) -> None:
         fresh = self._fresh(digests)
         if first := next(fresh, None):
             self._store.save(self._root, chain((first,), fresh), self._gone)
@@ -155,11 +155,11 @@ class DirectoryContext(BuildContext):
             raise ContextError(f"{path}: no such file in the build context {self._name}")
         return seen
 
-    def _fresh(self, digests: Mapping[str, str]) -> Iterator[tuple[str, KnownFile]]:
+    def _fresh(self, digests: Iterable[tuple[str, str]]) -> Iterator[tuple[str, KnownFile]]:
         """Yield those of the files that the store lacks and that have not changed since."""
         entry_of, files, make = self.tree().get, self._files, tuple.__new__
         doubtful = self._unchecked | self._racy
-        for path, digest in digests.items():
+        for path, digest in digests:
             entry = entry_of(path)
             if entry is None or entry[10] == digest:
                 continue

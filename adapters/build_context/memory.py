@@ -58,7 +58,7 @@ class MemoryContext(BuildContext):
         self.read += digests
         return digests
 
-    def remember(self, digests: Mapping[str, str]) -> None:
+    def remember(self, digests: Iterable[tuple[str, str]]) -> None:
         self.remembered.update(digests)
 
     def read_file(self, path: str) -> bytes | None:

@@ -62,7 +62,7 @@ class TarContext(BuildContext):
     def read_digests(self, paths: Iterable[str]) -> Mapping[str, str]:
         return {path: self._file(path).digest for path in paths}
 
-    def remember(self, digests: Mapping[str, str]) -> None:
+    def remember(self, digests: Iterable[tuple[str, str]]) -> None:
         pass
 
     def read_file(self, path: str) -> bytes | None:

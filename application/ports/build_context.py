@@ -72,8 +72,8 @@ class BuildContext(Protocol):
         """
 
     @abstractmethod
-    def remember(self, digests: Mapping[str, str]) -> None:
-        """Store digests of files that were read to the end, for later builds."""
+    def remember(self, digests: Iterable[tuple[str, str]]) -> None:
+        """Store digests, by path, of files that were read to the end, for later builds."""
 
     @abstractmethod
     def read_file(self, path: str) -> bytes | None:

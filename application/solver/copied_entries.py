@@ -71,21 +71,21 @@ class CopiedEntries:
         pairs = zip(self.placed.items, self._packable(), strict=True)
         return [_checked(item, packed, digests, latest) for item, packed in pairs]
 
-    def learned(self, index: FileIndex, *, known: Mapping[str, str]) -> dict[str, str]:
-        """Return the digests that were computed for ``index``, the packed layer.
+    def learned(self, index: FileIndex, *, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Yield the digests that were computed for ``index``, the packed layer.
 
-        They are by path in the source, without those that are ``known``.
+        Each is after its path in the source; those that are ``known`` are left out.
         """
-        return {
-            source: written[10]
-            for (source, entry, member), written in zip(self.placed.items, index, strict=True)
-            if source is not None
-            and entry[1] == FILE
-            and entry[5]
-            and not entry[10]
-            and not member
-            and source not in known
-        }
+        for (source, entry, member), written in zip(self.placed.items, index, strict=True):
+            if (
+                source is not None
+                and entry[1] == FILE
+                and entry[5]
+                and not entry[10]
+                and not member
+                and source not in known
+            ):
+                yield source, written[10]
 
     def _packable(self) -> Iterator[PackedEntry]:
         reading = [

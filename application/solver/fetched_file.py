@@ -44,7 +44,7 @@ class FetchedFile(BuildContext):
     def read_digests(self, paths: Iterable[str]) -> Mapping[str, str]:
         return dict.fromkeys(paths, self.blob.encoded)
 
-    def remember(self, digests: Mapping[str, str]) -> None:
+    def remember(self, digests: Iterable[tuple[str, str]]) -> None:
         pass
 
     def read_file(self, path: str) -> bytes | None:

@@ -38,7 +38,7 @@ class FilteredContext(BuildContext):
     def read_digests(self, paths: Iterable[str]) -> Mapping[str, str]:
         return self.whole.read_digests(paths)
 
-    def remember(self, digests: Mapping[str, str]) -> None:
+    def remember(self, digests: Iterable[tuple[str, str]]) -> None:
         self.whole.remember(digests)
 
     def read_file(self, path: str) -> bytes | None:

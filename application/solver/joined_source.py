@@ -57,9 +57,10 @@ class JoinedSource(Source):
             for ours in theirs[path]
         }
 
-    def packed(self, digests: Mapping[str, str]) -> None:
-        for source, theirs in self._by_source(digests):
-            source.packed({path: digests[ours[0]] for path, ours in theirs.items()})
+    def packed(self, digests: Iterable[tuple[str, str]]) -> None:
+        known = dict(digests)
+        for source, theirs in self._by_source(known):
+            source.packed((path, known[ours[0]]) for path, ours in theirs.items())
 
     def contents(self, paths: Iterable[str]) -> Callable[[str], BinaryIO]:
         openers = {id(source): source.contents(theirs) for source, theirs in self._by_source(paths)}

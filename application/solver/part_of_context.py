@@ -45,8 +45,8 @@ class PartOfContext(BuildContext):
         inner = {self._outer(path): path for path in paths}
         return {inner[path]: digest for path, digest in self.whole.read_digests(inner).items()}
 
-    def remember(self, digests: Mapping[str, str]) -> None:
-        self.whole.remember({self._outer(path): digest for path, digest in digests.items()})
+    def remember(self, digests: Iterable[tuple[str, str]]) -> None:
+        self.whole.remember((self._outer(path), digest) for path, digest in digests)
 
     def read_file(self, path: str) -> bytes | None:
         found = self.tree().resolve(path)

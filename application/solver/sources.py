@@ -54,8 +54,8 @@ class Source(Protocol):
         """Return digests of files that ``tree`` has without one."""
 
     @abstractmethod
-    def packed(self, digests: Mapping[str, str]) -> None:
-        """Store digests that were computed while the files were packed."""
+    def packed(self, digests: Iterable[tuple[str, str]]) -> None:
+        """Store digests, by path, that were computed while the files were packed."""
 
     @abstractmethod
     def contents(self, paths: Iterable[str]) -> Callable[[str], BinaryIO]:
@@ -86,10 +86,10 @@ class ContextSource(Source):
 
     def learn(self, paths: Iterable[str]) -> Mapping[str, str]:
         digests = self.context.read_digests(paths)
-        self.context.remember(digests)
+        self.context.remember(digests.items())
         return digests
 
-    def packed(self, digests: Mapping[str, str]) -> None:
+    def packed(self, digests: Iterable[tuple[str, str]]) -> None:
         self.context.remember(digests)
 
     def contents(self, paths: Iterable[str]) -> Callable[[str], BinaryIO]:
@@ -116,7 +116,7 @@ class StackSource(Source):
     def learn(self, paths: Iterable[str]) -> Mapping[str, str]:
         return {}
 
-    def packed(self, digests: Mapping[str, str]) -> None:
+    def packed(self, digests: Iterable[tuple[str, str]]) -> None:
         pass
 
     def contents(self, paths: Iterable[str]) -> Callable[[str], BinaryIO]:
@@ -174,7 +174,7 @@ class NoSource(Source):
     def learn(self, paths: Iterable[str]) -> Mapping[str, str]:
         return {}
 
-    def packed(self, digests: Mapping[str, str]) -> None:
+    def packed(self, digests: Iterable[tuple[str, str]]) -> None:
         pass
 
     def contents(self, paths: Iterable[str]) -> Callable[[str], BinaryIO]:

@@ -5,7 +5,8 @@ only the contents are copied; a link is followed if the source names it, and kep
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from img.domain.dataclass import dataclass
@@ -19,6 +20,7 @@ from img.domain.filesystem.unpacking import MADE_MODE, unpack
 
 _EMPTY = hashlib.sha256().hexdigest()
 _USUAL_ROOT = Entry("", DIRECTORY, 0o755)
+_DIGEST = itemgetter(10)  # of an Entry
 _LINES = 1000  # lines that are hashed at once
 
 Matching = Callable[[Sequence[str]], Callable[[str], bool]]
@@ -95,20 +97,25 @@ class Selection:
         found = Selected(None, directory._replace(offset=-1))
         return Selection(tuple(sorted([*others, found], key=lambda item: item.entry.path)))
 
-    def contents_digest(self, read: Mapping[str, str] | None = None, *, dated: bool = False) -> str:
+    def contents_digest(
+        self,
+        read: Mapping[str, str] | None = None,
+        *,
+        packed: Iterable[Entry] | None = None,
+        dated: bool = False,
+    ) -> str:
         """Return the sha256, as hex, of the layer's entries without mtimes.
 
         Without mtimes, a fresh clone or a touch is no change (BuildKit cache/contenthash). With
         ``dated``, those of the source's files are included, because the user asked for them.
-        ``read`` holds the digests of the ``unknown`` files, by source path.
+        ``read`` holds the digests of the ``unknown`` files, by source path; or ``packed`` are the
+        entries of the layer that the selection was written to.
         """
-        known = read or {}
+        digests = self._digests(read or {}) if packed is None else map(_DIGEST, packed)
         contents = hashlib.sha256()
         lines: list[str] = []
-        for source, entry, member in self.items:
-            path, kind, mode, uid, gid, size, mtime, link, device, xattrs, digest, number = entry
-            if kind == FILE and not digest:
-                digest = known[source or ""] if size else _EMPTY
+        for (source, entry, member), digest in zip(self.items, digests, strict=True):
+            path, kind, mode, uid, gid, _, mtime, link, device, xattrs, _, number = entry
             line = f"{path}\0{kind}{mode:o}\0{uid}\0{gid}\0{link}\0{digest}\0\n"
             if xattrs or device != (0, 0):
                 line += f"{device}{[(name, value.hex()) for name, value in xattrs]}\0\n"
@@ -122,6 +129,13 @@ class Selection:
                 lines.clear()
         contents.update("".join(lines).encode("utf-8", "surrogateescape"))
         return contents.hexdigest()
+
+    def _digests(self, read: Mapping[str, str]) -> Iterator[str]:
+        for source, entry, _ in self.items:
+            digest = entry[10]
+            if not digest and entry[1] == FILE:
+                digest = read[source or ""] if entry[5] else _EMPTY
+            yield digest
 
 
 def select(

@@ -44,7 +44,7 @@ def measure(root, files):
         for entry in sorted(tree.walk(""))
     ]
     packed = archive.pack(entries, blobs.writer())
-    source.remember({entry.path: entry.digest for entry in packed.index if entry.digest})
+    source.remember((entry.path, entry.digest) for entry in packed.index if entry.digest)
     begin("unpack")
     target = root / f"{files} unpacked"
     target.mkdir(mode=0o755)

@@ -24,6 +24,7 @@ from img.domain.digest import Digest
 from img.domain.dockerfile.file_mode import FileMode, parse_file_mode
 from img.domain.dockerfile.ignore import IgnoreMatcher
 from img.domain.filesystem.entry import BLOCK, CHARACTER
+from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.selection import (
     CopyRules,
     InlineText,
@@ -225,13 +226,18 @@ class Copying:
         former_step = None if place is None else former_key(self.operation, place)
         packed = entries.pack(former_step, epoch=self.operation.epoch)
         self.parts.trees.indexes.put(packed.layer.diff_id, packed.index)
-        learned = entries.learned(packed.index, known=self._digests)
-        if self._digests:
-            self._digests.update(learned)
-        else:
-            self._digests = learned
-        self.source.packed(learned)
+        self.source.packed(entries.learned(packed.index, known=self._digests))
+        self._digest(packed.index, entries)
         return packed.layer
+
+    def _digest(self, index: FileIndex, entries: "CopiedEntries") -> None:
+        """Make what the keys need of ``index``, the packed layer."""
+        if not self._placed_as_selected:
+            self._digests.update(entries.learned(index, known=self._digests))
+        elif self._selected is None:  # without a digest of each file in memory
+            dated = self.source.dated()
+            digest = self.selected.contents_digest(packed=index, dated=dated)
+            self._selected = Digest("sha256", digest)
 
     def _entries(self) -> "CopiedEntries":
         from img.application.solver.copied_entries import CopiedEntries  # no cached step needs it

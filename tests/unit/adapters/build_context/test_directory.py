@@ -60,7 +60,7 @@ def read_all(root: Path, digests: Digests) -> list[str]:
     context = DirectoryContext(root, known=digests)
     tree = context.tree()
     unknown = [e.path for e in tree.walk("") if e.kind == FILE and not e.digest]
-    context.remember(context.read_digests(unknown))
+    context.remember(context.read_digests(unknown).items())
     return unknown
 
 
@@ -161,7 +161,7 @@ def test_a_file_that_changes_after_it_was_read_is_read_again(
         read["large"] = hashlib.sha256(content.read()).hexdigest()
     (tmp_path / "a").write_text("b")
     (tmp_path / "large").write_bytes(bytes(2 << 20))
-    context.remember(read)
+    context.remember(read.items())
 
     tree = DirectoryContext(tmp_path, known=digests).tree()
     assert {path: (tree.get(path) or Entry("", FILE)).digest for path in read} == {

@@ -55,7 +55,7 @@ def test_files_whose_digests_are_known_are_not_read_again() -> None:
     first = app.build(COPY, {"a": b"1", "b": b"2"})
     context = app.contexts.context
     assert isinstance(context, MemoryContext)
-    context.remember({entry.path: entry.digest for entry in entries_of(app, first)})
+    context.remember((entry.path, entry.digest) for entry in entries_of(app, first))
     context.read.clear()
 
     app.build(COPY)
@@ -71,7 +71,7 @@ def built_and_changed(app: InMemoryApp, *, first: str = COPY) -> MemoryContext:
     """Build ``first`` with MANY, and return the next context, with one changed file."""
     built = app.build(first, MANY)
     context = MemoryContext(MANY | {"f30": b"changed"})
-    context.remember({e.path: e.digest for e in entries_of(app, built) if e.path != "f30"})
+    context.remember((e.path, e.digest) for e in entries_of(app, built) if e.path != "f30")
     app.contexts.context = context
     return context
 
