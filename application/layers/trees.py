@@ -16,6 +16,7 @@ from img.domain.dataclass import dataclass
 from img.domain.filesystem.entry import FILE, Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import FileTree
+from img.domain.filesystem.tree_on_demand import tree_of_layer
 from img.domain.oci.chain import ChainID, DiffID, Layer, chain_ids_of
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Trees:
             depth, tree = self._nearest(chains)
             for layer in layers[depth:]:
                 index = self.index_of(layer)
-                tree = FileTree.of([index]) if tree is None else tree.with_layer(index)
+                tree = tree_of_layer(index) if tree is None else tree.with_layer(index)
             assert tree is not None
             self._keep(chains[-1], tree)
         return tree

@@ -4,6 +4,7 @@ import marshal
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import compress
 from operator import itemgetter
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from img.domain.filesystem.entry import (
     HARDLINK,
     SYMLINK,
     Entry,
+    EntryKind,
 )
 from img.domain.filesystem.file_name import are_tree_paths
 from img.domain.kernel_numbers import is_device, is_id
@@ -93,11 +95,15 @@ class EntryColumns:
         """Return the paths that contain ``text``."""
         return [path for path in self.paths() if text in path] if text in self._paths else []
 
-    def kinds(self) -> list[str]:
-        """Return the kind of each entry."""
-        table = self._columns[1]
-        kinds = [attributes[0] for attributes in table]
-        return [kinds[number] for number in _numbers(self._columns[2])]
+    def has_kind(self, kind: EntryKind) -> bool:
+        """Return whether an entry is of this kind."""
+        return any(attributes[0] == kind for attributes in self._columns[1])
+
+    def directories(self) -> list[str]:
+        """Return the paths of the directories."""
+        _, table, numbers, *_ = self._columns
+        are_directories = [attributes[0] == DIRECTORY for attributes in table]
+        return [*compress(self.paths(), map(are_directories.__getitem__, _numbers(numbers)))]
 
     def __iter__(self) -> Iterator[Entry]:
         _, table, numbers, sizes, mtimes, links, digests, offsets = self._columns

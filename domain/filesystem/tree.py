@@ -212,8 +212,10 @@ class FileTree:
 
     def inode(self, path: str) -> tuple[int, int] | None:
         """Return the inode that all names of one regular file share; None for another file."""
-        entry = self._entries[path]
-        return (self._layers.get(path, 0), entry.offset) if entry.offset >= 0 else None
+        entry = self.get(path)
+        if entry is None or entry.offset < 0:
+            return None
+        return self._layers.get(path, 0), entry.offset
 
     def linked(self, path: str) -> AbstractSet[str]:
         """Return all names of the file at ``path``, including ``path``; a directory has one."""
@@ -232,7 +234,7 @@ class FileTree:
 
         With ``follow`` False a link in the last component is kept. Raises TooManyLinks.
         """
-        return resolve_links(self._entries.get, path, follow=follow)
+        return resolve_links(self.get, path, follow=follow)
 
     def place(self, path: str) -> str:
         """Return the place of a layer's entry ``path``, with links among its parents resolved."""
