@@ -1,7 +1,7 @@
 """Reading of a few files out of a layer of many members."""
 
 from collections.abc import Iterator, Mapping
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, pairwise
 from typing import BinaryIO
 
 from img.adapters.layer_archive.compression import decompressed
@@ -34,21 +34,27 @@ class MemberStarts:
 
 
 class NeededMembers:
-    """The members of a layer with the wanted files; one stream has their contents in order."""
+    """The members of a layer with the wanted files; one stream has their contents in order.
+
+    Of each member it has the bytes up to the last wanted one.
+    """
 
     def __init__(self, members: MemberTable, wanted: Mapping[int, int]) -> None:
-        touched: set[int] = set()
+        sizes: dict[int, int] = {}  # of the wanted beginnings, by the number of the member
         for offset, size in wanted.items():
-            touched.update(range(members.number_of(offset), members.number_of(offset + size) + 1))
+            first, last = (members.number_of(at) for at in (offset, offset + max(size - 1, 0)))
+            for number in range(first, last):
+                sizes[number] = members.members[number].size
+            sizes[last] = max(sizes.get(last, 0), offset + size - members.starts[last])
         self._members = members
-        self._numbers = sorted(touched)
-        sizes = (members.members[number].size for number in self._numbers)
-        self._starts = dict(zip(self._numbers, accumulate(sizes, initial=0), strict=False))
+        self._sizes = dict(sorted(sizes.items()))
+        starts = accumulate(self._sizes.values(), initial=0)
+        self._starts = dict(zip(self._sizes, starts, strict=False))
 
     @property
     def are_few(self) -> bool:
         """True for less than a third of the layer: a thread that decompresses ahead reads more."""
-        return len(self._numbers) * 3 <= len(self._members.members)
+        return len(self._sizes) * 3 <= len(self._members.members)
 
     def place_of(self, offset: int) -> int:
         """Return the place in the stream of the byte at ``offset`` of the tar."""
@@ -64,17 +70,24 @@ class NeededMembers:
             compressed.seek(self._members.stored_starts[first])
             left = size
             for chunk in decompressed(compressed):
+                yield chunk[:left]
                 left -= len(chunk)
-                if left < 0:
+                if left <= 0:
                     break
-                yield chunk
-                if not left:
-                    break
-            if left:
+            if left > 0:
                 raise InvalidLayer("the members of a layer are not as its table says")
 
     def _runs(self) -> Iterator[tuple[int, int]]:
-        """Yield the first number, and the size, of members that follow one another."""
-        for _, run in groupby(enumerate(self._numbers), lambda each: each[1] - each[0]):
-            numbers = [number for _, number in run]
-            yield numbers[0], sum(self._members.members[number].size for number in numbers)
+        """Yield the first number, and the size, of members that are decompressed at once."""
+        first = size = end = 0  # ``end`` is the member that would continue the run
+        for number, wanted in self._sizes.items():
+            if number != end and size:
+                yield first, size
+                size = 0
+            if not size:
+                first = number
+            size += wanted
+            is_whole = wanted == self._members.members[number].size
+            end = number + 1 if is_whole else -1
+        if size:
+            yield first, size
