@@ -16,7 +16,6 @@ from img.domain.dataclass import dataclass
 from img.domain.filesystem.entry import FILE, Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import FileTree
-from img.domain.filesystem.tree_on_demand import tree_of_layer
 from img.domain.oci.chain import ChainID, DiffID, Layer, chain_ids_of
 
 if TYPE_CHECKING:
@@ -110,6 +109,8 @@ class Trees:
         """Return the tree of a stack, lowest layer first. Raises the errors of Layers.bring."""
         if not layers:
             return FileTree()
+        from img.domain.filesystem.tree_on_demand import tree_of_layer  # no cached step needs it
+
         chains = chain_ids_of(layer.diff_id for layer in layers)
         # All at once, and without holding the lock meanwhile.
         unknown = layers[self._nearest(chains)[0] :]

@@ -4,7 +4,6 @@ import marshal
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import compress
 from operator import itemgetter
 from typing import Any, cast
 
@@ -22,7 +21,6 @@ from img.domain.filesystem.entry import (
 from img.domain.filesystem.file_name import are_tree_paths
 from img.domain.kernel_numbers import is_device, is_id
 
-MOST_ROWS = 4096  # of one part of an index
 _KINDS = frozenset((FILE, DIRECTORY, SYMLINK, HARDLINK, CHARACTER, BLOCK, FIFO))
 _ATTRIBUTES = itemgetter(1, 2, 3, 4, 8, 9)  # of most entries, one of a few combinations
 _DIGEST = 64  # characters
@@ -40,7 +38,7 @@ class CorruptColumns(ValueError):
 
 
 class EntryColumns:
-    """At most 4096 entries, of which an Entry is made when it is asked for."""
+    """At most 65,536 entries, of which an Entry is made when it is asked for."""
 
     __slots__ = ("_columns", "_paths", "size")
 
@@ -76,7 +74,7 @@ class EntryColumns:
                 raise CorruptColumns
             size = len(columns[2]) // 2
             found = cls(columns, size)
-            if not 0 < size <= MOST_ROWS or not _are_sound(columns, size):
+            if not size or not _are_sound(columns, size):
                 raise CorruptColumns
         except (ValueError, EOFError, TypeError, AttributeError, struct.error) as error:
             raise CorruptColumns from error
@@ -99,11 +97,11 @@ class EntryColumns:
         """Return whether an entry is of this kind."""
         return any(attributes[0] == kind for attributes in self._columns[1])
 
-    def directories(self) -> list[str]:
-        """Return the paths of the directories."""
+    def are_directories(self) -> Iterator[bool]:
+        """Yield for each entry whether it is a directory."""
         _, table, numbers, *_ = self._columns
-        are_directories = [attributes[0] == DIRECTORY for attributes in table]
-        return [*compress(self.paths(), map(are_directories.__getitem__, _numbers(numbers)))]
+        answers = [attributes[0] == DIRECTORY for attributes in table]
+        return map(answers.__getitem__, _numbers(numbers))
 
     def __iter__(self) -> Iterator[Entry]:
         _, table, numbers, sizes, mtimes, links, digests, offsets = self._columns
@@ -207,10 +205,9 @@ def _digest_at(digests: bytes | list[str], row: int) -> str:
 def _are_sound(columns: tuple[Any, ...], size: int) -> bool:
     """Return whether all columns have ``size`` values that a layer may have."""
     paths, table, numbers, sizes, mtimes, links, digests, offsets = columns
-    split = paths.split("\0")
     return (
-        len(split) == size
-        and are_tree_paths(split)
+        paths.count("\0") == size - 1
+        and are_tree_paths(paths)
         and type(table) is list
         and max(_numbers(numbers)) < len(table)
         and all(map(_is_sound, table))

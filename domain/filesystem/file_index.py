@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from img.domain.dataclass import dataclass
 from img.domain.errors import StateError
 from img.domain.filesystem.entry import Entry
-from img.domain.filesystem.entry_columns import MOST_ROWS, EntryColumns
 
 if TYPE_CHECKING:
+    from img.domain.filesystem.entry_columns import EntryColumns
     from img.domain.filesystem.member_table import MemberTable
 
 WHITEOUT_PREFIX = ".wh."
@@ -20,6 +20,7 @@ _MAGIC = b"img-index-4\n"
 _WITH_ROWS = b"img-index-2\n"  # of older versions: a tuple for each entry, no table of members
 _WITH_ROWS_AND_MEMBERS = b"img-index-3\n"
 _LENGTH = 4  # bytes
+_ROWS = 4096  # of the columns of one part
 _START = len(_MAGIC) + _LENGTH
 
 
@@ -37,7 +38,7 @@ class FileIndex:
     It keeps columns, and each iteration makes the entries anew.
     """
 
-    columns: tuple[EntryColumns, ...]
+    columns: "tuple[EntryColumns, ...]"
     # None for layers of one member. Another blob of the same layer has another one.
     members: "MemberTable | None" = field(default=None, compare=False)
 
@@ -71,6 +72,9 @@ class FileIndex:
 
         Raises CorruptFileIndex.
         """
+        # at first use: a build that is cached needs no entries
+        from img.domain.filesystem.entry_columns import EntryColumns
+
         at, members = _members_in(content)
         parts: Iterator[bytes | memoryview] = _parts(content, at)
         try:
@@ -92,6 +96,9 @@ class IndexBuilder:
     """An index of entries that become known one after the other."""
 
     def __init__(self) -> None:
+        from img.domain.filesystem.entry_columns import EntryColumns
+
+        self._made = EntryColumns.of
         self._columns: list[EntryColumns] = []
         self._rest: list[Entry] = []  # of the next columns
 
@@ -99,8 +106,8 @@ class IndexBuilder:
         """Append ``entries``."""
         more = iter(entries)
         while True:
-            self._rest += islice(more, MOST_ROWS - len(self._rest))
-            if len(self._rest) < MOST_ROWS:
+            self._rest += islice(more, _ROWS - len(self._rest))
+            if len(self._rest) < _ROWS:
                 return
             self._end()
 
@@ -111,7 +118,7 @@ class IndexBuilder:
 
     def _end(self) -> None:
         if self._rest:
-            self._columns.append(EntryColumns.of(self._rest))
+            self._columns.append(self._made(self._rest))
             self._rest = []
 
 

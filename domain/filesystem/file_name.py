@@ -4,7 +4,6 @@ A text from a Dockerfile, an archive, a URL or a registry is checked as a FileNa
 file: joined to a directory, a FileName always leads into that directory.
 """
 
-from collections.abc import Sequence
 from typing import Self
 
 from img.domain.errors import ImgError
@@ -54,18 +53,15 @@ def is_tree_path(path: str) -> bool:
     return all(is_file_name(part) for part in path.split("/"))
 
 
-def are_tree_paths(paths: Sequence[str]) -> bool:
-    """Return whether all ``paths`` are tree paths, ten times as fast as a check of each."""
-    named = [path for path in paths if path != ""]
-    names = "\0".join(["", *named, ""])
-    separators = names.count("\0")
-    names = names.replace("/", "\0")
-    return (
-        separators == len(named) + 1
-        and "\0\0" not in names
-        and "\0.\0" not in names
-        and "\0..\0" not in names
-    )
+def are_tree_paths(joined: str) -> bool:
+    """Return whether all paths, ``joined`` by NUL, are tree paths.
+
+    It is ten times as fast as a check of each, unless the root is among them and not the first.
+    """
+    names = f"\0{joined.removeprefix(chr(0))}\0".replace("/", "\0")
+    if "\0\0" in names:
+        return all(map(is_tree_path, joined.split("\0")))
+    return "\0.\0" not in names and "\0..\0" not in names
 
 
 def _problem(text: str) -> str:

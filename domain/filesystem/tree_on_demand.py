@@ -1,11 +1,11 @@
 """Trees that make entries when they are asked for: 10^5 entries take 0.1 s and 50 MB."""
 
+from bisect import bisect_right
 from collections.abc import Callable
-from itertools import chain, count
+from itertools import accumulate, chain, compress, count
 from typing import Any
 
 from img.domain.filesystem.entry import DIRECTORY, HARDLINK, Entry
-from img.domain.filesystem.entry_columns import MOST_ROWS
 from img.domain.filesystem.file_index import WHITEOUT_PREFIX, FileIndex
 from img.domain.filesystem.tree import FileTree
 
@@ -21,6 +21,7 @@ class TreeOnDemand(FileTree):
         self._find = find
         self._whole = whole
         self._layers = {}  # all entries are in the bottom layer
+        self._closed = {}
 
     def __getattr__(self, name: str) -> Any:
         # Only for attributes that FileTree's __init__, which was not called, would have set.
@@ -44,12 +45,14 @@ def tree_of_layer(layer: FileIndex) -> FileTree:
     if rows is None:
         return FileTree.of([layer])
 
+    starts = [*accumulate((part.size for part in layer.columns), initial=0)]
+
     def find(path: str) -> Entry | None:
         row = rows.get(path)
         if row is None:
             return None if path else FileTree().get("")
-        part, row = divmod(row, MOST_ROWS)
-        return layer.columns[part].entry_at(row, path)
+        part = bisect_right(starts, row) - 1
+        return layer.columns[part].entry_at(row - starts[part], path)
 
     return TreeOnDemand(find, lambda: FileTree.of([layer]))
 
@@ -60,10 +63,12 @@ def _rows_by_path(layer: FileIndex) -> dict[str, int] | None:
         layer.paths_with(WHITEOUT_PREFIX)
     ):
         return None
-    rows = dict(zip(chain.from_iterable(part.paths() for part in layer.columns), count()))
-    directories = set(chain.from_iterable(part.directories() for part in layer.columns))
+    paths = [*chain.from_iterable(part.paths() for part in layer.columns)]
+    rows = dict(zip(paths, count(), strict=False))
+    are_directories = chain.from_iterable(part.are_directories() for part in layer.columns)
+    directories = set(compress(paths, are_directories))
     if "" not in rows:
         directories.add("")
     # Otherwise an entry replaces another one, or a directory is missing or reached by a link.
-    is_plain = len(rows) == len(layer) and {path.rpartition("/")[0] for path in rows} <= directories
-    return rows if is_plain else None
+    parents = {path.rpartition("/")[0] for path in paths}
+    return rows if len(rows) == len(paths) and parents <= directories else None

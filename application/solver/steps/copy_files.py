@@ -231,7 +231,7 @@ class Copying:
         return packed.layer
 
     def _digest(self, index: FileIndex, entries: "CopiedEntries") -> None:
-        """Make what the keys need of ``index``, the packed layer."""
+        """Compute what the keys need of ``index``, the packed layer."""
         if not self._placed_as_selected:
             self._digests.update(entries.learned(index, known=self._digests))
         elif self._selected is None:  # without a digest of each file in memory

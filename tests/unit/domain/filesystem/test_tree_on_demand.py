@@ -83,6 +83,8 @@ def test_a_lookup_makes_one_entry_of_many() -> None:
     tree = tree_of_layer(FileIndex.of(entries))
     assert (tree.get("d/8765"), tree.get("d/x")) == (Entry("d/8765", FILE, size=8765), None)
     assert tree.resolve("d/../d/1") == "d/1"
+    tree.refuse_closed("d/1")
+    assert (tree.layer_of("d/1"), tree.inode("d/1")) == (0, None)
     assert "_entries" not in vars(tree)
     assert tree.names("d")[:2] == ["0", "1"]
     assert "_entries" in vars(tree)
