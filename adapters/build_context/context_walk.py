@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import NamedTuple, NoReturn
 
 from img.application.ports.build_context import ContextFileChanged
-from img.application.ports.file_digest_store import FileStamp, KnownFile
+from img.application.ports.file_digest_store import FileStamp
 from img.domain.dataclass import dataclass
 from img.domain.dockerfile.ignore import NOT_MATCHED, IgnoreMatcher
 from img.domain.errors import ContextError
@@ -18,7 +18,6 @@ from img.domain.filesystem.entry import (
     CHARACTER,
     DIRECTORY,
     FIFO,
-    FILE,
     SOCKET,
     SYMLINK,
     Entry,
@@ -70,32 +69,6 @@ class Walk:
     def newest(self) -> int:
         """Return the latest ctime of a regular file, in nanoseconds; 0 without any."""
         return max((seen[6] for seen in self.files), default=0)
-
-    def stamp(self, known: Mapping[str, KnownFile], root: str) -> "Stamped":
-        """Return the entries, with digests and xattrs of unchanged files taken from ``known``."""
-        entries, seen_at = list(self.others), {}
-        links: dict[tuple[int, int], int] = {}  # (device, inode) -> number of the linked file
-        make, add, get_known, no_device = tuple.__new__, entries.append, known.get, (0, 0)
-        for seen in self.files:
-            path, mode, device, inode, size, mtime, ctime, names = seen
-            before = get_known(path)
-            if before is not None and before[0] == (device, inode, size, mtime, ctime):
-                _, digest, xattrs = before
-            else:
-                digest, xattrs = "", read_xattrs(f"{root}/{path}")
-            seen_at[path] = seen
-            # Two names of one file get the same number, as those in a layer have the same offset.
-            number = -1 if names == 1 else links.setdefault((device, inode), len(links))
-            row = (path, FILE, mode, 0, 0, size, mtime, "", no_device, xattrs, digest, number)
-            add(make(Entry, row))
-        return Stamped(entries, seen_at)
-
-
-class Stamped(NamedTuple):
-    """Entries, and the regular files that the walk saw, by path."""
-
-    entries: list[Entry]  # parents before their content
-    files: dict[str, Seen]
 
 
 def stamp_of(status: os.stat_result) -> FileStamp:

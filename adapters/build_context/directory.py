@@ -89,11 +89,14 @@ class DirectoryContext(BuildContext):
     def tree(self) -> FileTree:
         with self._lock, _no_collection():
             if self._tree is None:
+                # no cached step needs it
+                from img.adapters.build_context.walked_tree import WalkedTree
+
                 seen = self._walked()
                 known = self._store.load(self._root)
-                entries, self._files = seen.stamp(known, self._root)
+                self._tree = WalkedTree(seen, known, self._root)
+                self._files = self._tree.files
                 self._gone = [path for path in known if path not in self._files]
-                self._tree = FileTree.of_files(entries, seen.closed)
                 self._walk = None
             return self._tree
 

@@ -1,0 +1,79 @@
+"""The tree of a walk."""
+
+from collections.abc import Iterator, Mapping
+
+from img.adapters.build_context.context_walk import Seen, Walk, read_xattrs
+from img.application.ports.file_digest_store import KnownFile
+from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
+from img.domain.filesystem.tree import FileTree
+from img.domain.filesystem.tree_on_demand import TreeOnDemand
+
+_NO_DEVICE = (0, 0)
+
+
+class WalkedTree(TreeOnDemand):
+    """The files of a walk. Each lookup of a regular file makes its entry from what the walk saw."""
+
+    def __init__(self, seen: Walk, known: Mapping[str, KnownFile], root: str) -> None:
+        super().__init__(self._entry, self._of_files)
+        self.files: dict[str, Seen] = {}  # regular files by path
+        self._closed, self._sorted_closed = seen.closed, sorted(seen.closed)
+        self._others = {entry.path: entry for entry in seen.others}
+        self._paths: dict[str, list[str]] = {}  # of the files in each directory
+        # Only of files that have them:
+        self._digests: dict[str, str] = {}
+        self._xattrs: dict[str, tuple[tuple[str, bytes], ...]] = {}
+        self._numbers: dict[str, int] = {}  # of a file with several names
+        self._add_others(seen)
+        self._add_files(seen, known, root)
+
+    def names(self, path: str) -> list[str]:
+        start = len(path) + 1 if path else 0
+        return sorted([each[start:] for each in self._paths.get(path, ())])
+
+    def _add_others(self, seen: Walk) -> None:
+        for entry in seen.others:
+            if entry.kind == DIRECTORY:
+                self._paths[entry.path] = []
+            if entry.path:
+                self._paths[entry.path.rpartition("/")[0]].append(entry.path)
+
+    def _add_files(self, seen: Walk, known: Mapping[str, KnownFile], root: str) -> None:
+        """Add the regular files, with digests and xattrs of unchanged ones from ``known``."""
+        links: dict[tuple[int, int], int] = {}  # (device, inode) -> number of the linked file
+        files, paths, digests, get_known = self.files, self._paths, self._digests, known.get
+        for file in seen.files:
+            path, _, device, inode, size, mtime, ctime, names = file
+            files[path] = file
+            paths[path.rpartition("/")[0]].append(path)
+            before = get_known(path)
+            if before is not None and before[0] == (device, inode, size, mtime, ctime):
+                _, digests[path], xattrs = before
+            else:
+                xattrs = read_xattrs(f"{root}/{path}")
+            if xattrs:
+                self._xattrs[path] = xattrs
+            if names != 1:
+                # Two names of one file get one number, as those in a layer have one offset.
+                self._numbers[path] = links.setdefault((device, inode), len(links))
+
+    def _entry(self, path: str) -> Entry | None:
+        file = self.files.get(path)
+        if file is None:
+            return self._others.get(path)
+        path, mode, _, _, size, mtime, _, _ = file
+        xattrs = self._xattrs.get(path, ())
+        digest, number = self._digests.get(path, ""), self._numbers.get(path, -1)
+        row = (path, FILE, mode, 0, 0, size, mtime, "", _NO_DEVICE, xattrs, digest, number)
+        # Bypasses the NamedTuple's own __new__: there may be 10^6 files.
+        return tuple.__new__(Entry, row)
+
+    def _of_files(self) -> FileTree:
+        return FileTree.of_files(self._entries_in_order(), self._closed)
+
+    def _entries_in_order(self) -> Iterator[Entry]:
+        yield from self._others.values()
+        for path in self.files:
+            entry = self._entry(path)
+            assert entry is not None
+            yield entry
