@@ -56,6 +56,8 @@ _PARTS = {
     "root-ext4-auto-auto": _OF_FILES,
     "root-overlay-auto-auto": _OF_FILES,
     "one-id-overlay-auto-auto": _OF_FILES,
+    "one-id-ext4-auto-auto": _OF_FILES,
+    "user-unshare-fuse": _OF_FILES,  # root-unshare-fuse has the rest
     "root-runc-overlay": _OF_STEPS,
     "root-chroot-naive": _OF_STEPS,  # docker-root-auto-auto has the rest
     "user-crun-overlay": _OF_STEPS,

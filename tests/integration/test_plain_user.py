@@ -35,7 +35,8 @@ _OF_ALL_USERS = (
         for folder in ("build_context", "executor", "linux", "output_files", "storage")
     ),
     "tests/unit/application/solver/steps/test_execute.py",
-    "tests/unit/application/test_remade_parents.py",
+    # The other tests of this file are in memory.
+    "tests/unit/application/test_remade_parents.py::test_an_imported_cache_obeys_too",
 )
 _OF_USERS_WITH_IDS = (
     "tests/integration/test_img_unshare.py",
