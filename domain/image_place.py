@@ -10,7 +10,10 @@ _ARCHIVES = {"docker-archive": "docker", "oci-archive": "oci"}
 _REGISTRY = "docker"
 _STORE = "store"
 _LAYOUT = "oci"
-_KNOWN = ("docker://NAME", "store:NAME", "oci:DIRECTORY[:TAG]", "oci-archive:FILE[:NAME]")
+_KNOWN = (
+    *("docker://NAME", "store:NAME", "oci:DIRECTORY[:TAG]", "oci-archive:FILE[:NAME]"),
+    "docker-archive:FILE[:NAME]",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from img.domain.oci import media_types
 from img.domain.oci.codec import decode_index, decode_manifest
 from img.domain.oci.descent import descend, manifest_for
 from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.layout import is_named
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 from img.domain.signing.places import is_signature_tag
@@ -106,6 +107,9 @@ class GatherImage:
 
     def _of_layout(self, place: LayoutPlace, platform: Platform | None) -> Descriptor:
         entries = self.layouts.layouts.find(place.path, place.tag, place.digest)
+        if place.tag and place.digest is None and not is_named(entries[0], place.tag):
+            # For a build context the only image is enough.
+            raise LayoutError(f"oci-layout {place.path} has no image {place.tag}")
         if len(entries) > 1 and platform is None:
             raise LayoutError(
                 f"oci-layout {place.path} has several images of that name", hint="add --platform"

@@ -43,6 +43,11 @@ def name_of(entry: Descriptor) -> str:
     return entry.annotations.get(CONTAINERD_NAME) or entry.annotations.get(REF_NAME, "")
 
 
+def is_named(entry: Descriptor, name: str) -> bool:
+    """Tell whether an entry has that name, or a full one with that tag."""
+    return bool(name) and name in (name_of(entry), name_of(entry).rpartition(":")[2])
+
+
 def with_name(index: Index, name: str, entry: Descriptor) -> Index:
     """Return ``index`` with ``entry`` under ``name``; it replaces the old entry of that name."""
     named = replace(entry, annotations={**entry.annotations, REF_NAME: name})
@@ -71,8 +76,10 @@ def find_images(index: Index, tag: str, digest: Digest | None) -> tuple[Descript
         return tuple(entry for entry in index.manifests if entry.digest == digest)[:1]
     wanted = tag or "latest"
     names = [name_of(entry) for entry in index.manifests]
-    exact = [name for name in names if name == wanted]
-    found = [*exact, *(name for name in names if name and name.rpartition(":")[2] == wanted)]
+    found = [
+        *(name for name in names if name == wanted),
+        *(name_of(entry) for entry in index.manifests if is_named(entry, wanted)),
+    ]
     if found:
         return tuple(entry for entry in index.manifests if name_of(entry) == found[0])
     return index.manifests if len(index.manifests) == 1 else ()

@@ -14,6 +14,7 @@ from img.domain.options.outputs import OutputOptions, parse_outputs
 from img.domain.outputs import (
     STANDARD_OUTPUT,
     ArchiveOutput,
+    DiskImageOutput,
     FilesOutput,
     ImageOutput,
     Output,
@@ -138,13 +139,13 @@ def _check_place(output: Output) -> None:
         case FilesOutput(tar=False) | ArchiveOutput(tar=False):
             if os.path.exists(output.destination) and not os.path.isdir(output.destination):
                 raise UsageError(f"destination directory {output.destination} is a file")
-        case FilesOutput(destination="-") | ArchiveOutput(destination="-"):
+        case FilesOutput() | ArchiveOutput() | DiskImageOutput() if is_streamed(output):
             if sys.stdout.isatty():
-                kind = output.format if isinstance(output, ArchiveOutput) else "tar"
+                kind = "tar" if isinstance(output, FilesOutput) else output.format
                 raise UsageError(
                     f"dest file is required for {kind} exporter. refusing to write to console"
                 )
-        case FilesOutput() | ArchiveOutput():
+        case FilesOutput() | ArchiveOutput() | DiskImageOutput():
             if os.path.isdir(output.destination):
                 raise UsageError(f"destination file {output.destination} is a directory")
             if not os.path.isdir(os.path.dirname(output.destination) or "."):

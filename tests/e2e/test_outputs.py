@@ -15,6 +15,7 @@ import pytest
 from tests.support.host.img_command import Img, ImgFor, WriteContext
 from tests.support.host.machine import need_root, program
 from tests.support.host.peers import podman, podman_run, tool
+from tests.support.host.typed_terminal import typed_terminal
 from tests.support.servers.registry_server import RegistryServer
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry, pytest.mark.peers]
@@ -282,6 +283,8 @@ def test_every_form_is_the_same_to_the_bit_whoever_builds_it(
         (["-o", "file"], "destination directory file is a file"),
         (["-o", "type=tar,dest=directory"], "destination file directory is a directory"),
         (["-o", "type=oci,dest=missing/x.tar"], "cannot write missing/x.tar: no such directory"),
+        (["-o", "type=sif,dest=directory"], "destination file directory is a directory"),
+        (["-o", "type=sif,dest=missing/x"], "cannot write missing/x: no such directory"),
         (["-o", "file/in"], "cannot write file/in: Not a directory"),
         (["-o", "type=oci,tar=false,dest=file/in"], "cannot write file/in: Not a directory"),
         (["-o", "type=tar,dest=/proc/x"], "cannot write /proc/x: "),
@@ -305,6 +308,19 @@ def test_mistakes_are_told_before_anything_is_built(
 
     assert problem in refused.error_line
     assert sorted(path.name for path in img.home.iterdir()) == ["directory", "file"]
+
+
+@pytest.mark.parametrize("kind", ["tar", "oci", "docker", "squashfs", "sif"])
+def test_bytes_are_not_written_to_a_terminal(
+    kind: str, img_for: ImgFor, write_context: WriteContext
+) -> None:
+    context = write_context("FROM nowhere.invalid/x\n")
+
+    with typed_terminal() as terminal:
+        command = ("build", "-o", f"type={kind}", context)
+        refused = img_for("user").start(*command, terminal=terminal.device)
+        terminal.until(f"dest file is required for {kind} exporter. refusing to write to console")
+        assert refused.wait(20) == 1
 
 
 def test_an_output_that_cannot_be_written_leaves_nothing(

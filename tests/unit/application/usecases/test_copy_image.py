@@ -145,6 +145,17 @@ def test_a_layout_with_several_images_needs_a_choice(app: CopyingApp, tmp_path: 
         app.copy(f"oci:{tmp_path}:c", "store:x")
 
 
+def test_the_only_image_of_a_layout_is_taken_without_a_name_alone(
+    app: CopyingApp, tmp_path: Path
+) -> None:
+    app.publish(_SOURCE, _FILES)
+    app.copy(_SOURCE, f"oci:{tmp_path}:a")
+
+    assert app.copy(f"oci:{tmp_path}", "store:x").digest == app.at(_SOURCE).digest
+    with pytest.raises(LayoutError, match="has no image b"):
+        app.copy(f"oci:{tmp_path}:b", "store:x")
+
+
 def test_an_archive_with_other_names_is_refused(app: CopyingApp, tmp_path: Path) -> None:
     app.publish(_SOURCE, _FILES)
     app.copy(_SOURCE, f"oci-archive:{tmp_path}/a.tar:a.example/b")
