@@ -33,6 +33,13 @@ _PARTS_AT_ONCE = 5  # of one blob, as BuildKit
 _REASON_LIMIT = 300  # characters
 _ADDRESS = re.compile(r"Error performing (\w+) \S+ in .*? - ")
 """The address of a request in a message of obstore, which may be long, and the time it took."""
+_NOT_SENT = "error sending request"
+# The cause of a failed connection, which obstore shows below its first line.
+_CAUSES = (
+    (re.compile(r'(?:message|error): "([^"\n]+)"'), "{}"),
+    (re.compile(r"InvalidCertificate\(\s*(\w+)"), "invalid certificate: {}"),
+    (re.compile(r"source: (TimedOut),"), "no answer in time"),
+)
 _NO_RANGES = "non-partial response"  # obstore's error for 200 where 206 is right
 _BUSY = ("429 Too Many Requests", "503 Service Unavailable", "SlowDown", "ServerBusy")
 _REFUSED = ("401 Unauthorized", "403 Forbidden")
@@ -252,9 +259,13 @@ class ObjectStoreRemoteCache(RemoteCache):
         return RemoteCacheError(message, hint="create it first")
 
     def _text(self, error: BaseException) -> str:
-        """Return the first line of what obstore says, without addresses; the rest repeats it."""
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        """Return the first line of what obstore says, without addresses, and the cause."""
+        line, _, more = (str(error).strip() or type(error).__name__).partition("\n")
         reason = _ADDRESS.sub(r"\1: ", line)
+        if reason.endswith(_NOT_SENT):
+            found = ((pattern.search(more), words) for pattern, words in _CAUSES)
+            causes = (words.format(match[1]) for match, words in found if match)
+            reason = reason.removesuffix(_NOT_SENT) + next(causes, _NOT_SENT)
         return f"{self._place}: {reason[:_REASON_LIMIT]}"
 
 

@@ -124,14 +124,21 @@ def _gs(_bucket: str, access: Mapping[str, str]) -> dict[str, object]:
 def aws_profile(place: ObjectStoreCache, environment: Mapping[str, str]) -> Any:
     """Return a provider of the credentials of an AWS profile, None if none is needed.
 
-    obstore knows the environment and the services of AWS, but no profiles and no SSO.
+    obstore knows the environment and the services of AWS, but no profiles and no SSO. Raises
+    RemoteCacheError.
     """
     given = place.access.get("access_key_id") or is_on(place.access, "anonymous")
-    if place.kind != "s3" or given or not environment.get("AWS_PROFILE"):
+    name = environment.get("AWS_PROFILE")
+    if place.kind != "s3" or given or not name:
         return None
     try:
+        from botocore.exceptions import BotoCoreError
         from obstore.auth.boto3 import Boto3CredentialProvider
     except ImportError:
         message = "AWS_PROFILE needs the package boto3"
         raise RemoteCacheError(message, hint="pip install boto3") from None
-    return Boto3CredentialProvider(ttl=_PROFILE_TTL)
+    try:
+        return Boto3CredentialProvider(ttl=_PROFILE_TTL)
+    except (BotoCoreError, ValueError) as error:
+        reason = (str(error).splitlines() or [""])[0].rstrip(": ")
+        raise RemoteCacheError(f"AWS_PROFILE {name} gives no credentials: {reason}") from None

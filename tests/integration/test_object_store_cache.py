@@ -21,6 +21,7 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.media_types import OCI_LAYER_GZIP
 from img.domain.options.cache import parse_cache_source
 from img.domain.options.remote_cache import ObjectStoreCache
+from tests.support.servers.certificates import Authority
 from tests.support.servers.gs_server import GoogleStorage
 from tests.support.servers.object_stores import object_store
 from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
@@ -183,6 +184,9 @@ def test_credentials_of_a_profile_are_used_for_as_long_as_boto_keeps_them_valid(
     assert given["access_key_id"] == "KEY"
     assert given["expires_at"] - datetime.now(UTC) <= timedelta(minutes=10)
     assert aws_profile(place_of("type=s3,region=r,bucket=b"), {}) is None
+    monkeypatch.setenv("AWS_PROFILE", "other")
+    with pytest.raises(RemoteCacheError, match=r"AWS_PROFILE other gives no .*not be found"):
+        aws_profile(place_of("type=s3,region=r,bucket=b"), {"AWS_PROFILE": "other"})
 
 
 def test_an_empty_cache_is_read_without_the_right_to_list() -> None:
@@ -202,6 +206,33 @@ def test_a_store_without_time_is_busy(status: int) -> None:
             cache.has(BLOB.digest)
         with pytest.raises(RemoteCacheBusy):
             cache.add(BLOB, io.BytesIO(CONTENT))
+
+
+@pytest.mark.parametrize(
+    ("port", "cause"), [("9", "Connection refused"), ("", "invalid certificate: UnknownIssuer")]
+)
+def test_the_cause_of_a_failed_connection_is_said(port: str, cause: str, tmp_path: Path) -> None:
+    certificate = Authority(tmp_path).issue("store", "IP:127.0.0.1")
+    with ScriptedServer(lambda _: Answer(status=404), tls=certificate.context()) as server:
+        address = f"127.0.0.1:{port}" if port else server.address
+        access = "access_key_id=a,secret_access_key=b,retry_max_attempts=1"
+        text = f"type=s3,region=r,bucket=b,endpoint_url=https://{address},{access}"
+
+        with pytest.raises(RemoteCacheError, match=f"HEAD: HTTP error: {cause}$"):
+            opened(place_of(text)).has(BLOB.digest)
+
+
+def test_a_store_with_a_certificate_of_a_named_authority_is_trusted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    certificate = authority.issue("store", "IP:127.0.0.1")
+    with ScriptedServer(lambda _: Answer(status=404), tls=certificate.context()) as server:
+        access = "access_key_id=a,secret_access_key=b"
+        text = f"type=s3,region=r,bucket=b,endpoint_url=https://{server.address},{access}"
+
+        assert not opened(place_of(text)).has(BLOB.digest)
 
 
 def test_a_store_that_does_not_answer_is_asked_no_longer() -> None:
