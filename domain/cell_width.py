@@ -1,5 +1,15 @@
 """Widths of texts on terminals, where some characters take two cells and some none."""
 
+# Letters of flags, and what Unicode 16 made wide: terminals draw two cells, where the tables of
+# Python before 3.14 say one.
+_WIDE = (
+    "\U0001f1e6\U0001f1ff",
+    "\u2630\u2637",
+    "\u268a\u268f",
+    "\u4dc0\u4dff",
+    "\U0001d300\U0001d376",
+)
+
 
 def cell_width(text: str) -> int:
     """Return the number of cells of ``text``, which has no control characters (Unicode UAX 11)."""
@@ -29,4 +39,6 @@ def _cells(char: str) -> int:
 
     if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
         return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+    if unicodedata.east_asian_width(char) in "WF":
+        return 2
+    return 2 if any(first <= char <= last for first, last in _WIDE) else 1

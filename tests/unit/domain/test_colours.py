@@ -30,6 +30,7 @@ def test_widths_are_cells() -> None:
     assert cell_width("abc") == 3
     assert cell_width("\u6f22\u5b57") == 4
     assert cell_width("e\u0301") == 1
+    assert cell_width("\U0001f1e9\U0001f1ea\u4dc0") == 6  # letters of a flag, a hexagram
     assert padded("\u6f22", 4) == "\u6f22  "
     assert cut("\u6f22\u5b57\u6f22", 6) == "\u6f22\u5b57\u6f22"
     assert cut("\u6f22\u5b57\u6f22", 4) == "\u6f22\u2026"
