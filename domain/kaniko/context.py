@@ -45,7 +45,7 @@ class RemotePlace:
 class ObjectPlace:
     """A tar file in an object store: ``kind`` is s3, gs or azblob.
 
-    ``access`` are settings by the names of caches in object stores (docs/caches.md).
+    ``access`` are settings by the names of caches in object stores (docs/caching.md).
     """
 
     kind: str
@@ -116,8 +116,10 @@ def _bucket(kind: str, rest: str, environment: Mapping[str, str]) -> ObjectPlace
         for name in names:
             if value := environment.get(f"AWS_{name.upper()}"):
                 access[name] = value
-    elif endpoint := environment.get("STORAGE_EMULATOR_HOST"):  # of Google's libraries
-        access["endpoint_url"] = endpoint
+    elif emulator := environment.get("STORAGE_EMULATOR_HOST"):
+        # As Google's libraries: an address or a URL, and no credentials.
+        access["endpoint_url"] = emulator if "://" in emulator else f"http://{emulator}"
+        access["anonymous"] = "true"
     return ObjectPlace(kind=kind, bucket=bucket, key=key, access=access)
 
 

@@ -6,6 +6,7 @@ import http.client
 import select
 import socket
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import BinaryIO
@@ -17,14 +18,17 @@ from tests.support.servers.in_thread import InThread
 class ProxyServer(InThread):
     """``with ProxyServer() as proxy: proxy.url``; ``lines`` are the requests that came.
 
-    With ``login``, a name and a password, no other client is let through.
+    With ``login``, a name and a password, no other client is let through. ``ports`` are those of
+    this machine for others that tunnels ask for.
     """
 
-    def __init__(self, login: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, login: tuple[str, str] | None = None, ports: Mapping[int, int] | None = None
+    ) -> None:
         self.lines: list[str] = []
         self._login = login
         self._server: ThreadingHTTPServer = ThreadingHTTPServer(
-            ("127.0.0.1", 0), _handler(self.lines, login)
+            ("127.0.0.1", 0), _handler(self.lines, login, ports or {})
         )
         self._server.daemon_threads = True
 
@@ -95,7 +99,9 @@ class SocksServer:
         return is_known
 
 
-def _handler(lines: list[str], login: tuple[str, str] | None) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    lines: list[str], login: tuple[str, str] | None, ports: Mapping[int, int]
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self) -> None:
             lines.append(f"{self.command} {self.path}")
@@ -125,7 +131,8 @@ def _handler(lines: list[str], login: tuple[str, str] | None) -> type[BaseHTTPRe
             if not self._may_pass():
                 self.send_error(407)
                 return
-            port = int(self.path.rpartition(":")[2])
+            asked = int(self.path.rpartition(":")[2])
+            port = ports.get(asked, asked)
             with socket.create_connection(("127.0.0.1", port)) as there:
                 self.send_response(200)
                 self.end_headers()

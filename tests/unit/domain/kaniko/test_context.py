@@ -77,6 +77,14 @@ def test_a_context_in_s3_takes_its_access_from_the_environment() -> None:
     }
 
 
+@pytest.mark.parametrize("emulator", ["localhost:9", "http://localhost:9"])
+def test_an_emulator_of_googles_storage_needs_no_credentials(emulator: str) -> None:
+    place = _context("-c", "gs://b/k", STORAGE_EMULATOR_HOST=emulator).place
+
+    assert isinstance(place, ObjectPlace)
+    assert place.access == {"endpoint_url": "http://localhost:9", "anonymous": "true"}
+
+
 def test_a_context_in_azure_needs_its_key() -> None:
     words = ("-c", "https://account.blob.core.windows.net/container/a/c.tar.gz")
 
