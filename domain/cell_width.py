@@ -3,11 +3,11 @@
 # Letters of flags, and what Unicode 16 made wide: terminals draw two cells, where the tables of
 # Python before 3.14 say one.
 _WIDE = (
-    "\U0001f1e6\U0001f1ff",
-    "\u2630\u2637",
-    "\u268a\u268f",
-    "\u4dc0\u4dff",
-    "\U0001d300\U0001d376",
+    ("\U0001f1e6", "\U0001f1ff"),
+    ("\u2630", "\u2637"),
+    ("\u268a", "\u268f"),
+    ("\u4dc0", "\u4dff"),
+    ("\U0001d300", "\U0001d376"),
 )
 
 
