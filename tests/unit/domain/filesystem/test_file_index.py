@@ -130,5 +130,5 @@ def test_other_columns_make_an_index_or_are_corrupt(number: int, column: object)
         return
     assert len([*index]) == len(index) == 2
     assert [*index] == [
-        index.columns[0].entry_at(row, path) for row, path in enumerate(("a", "a/b"))
+        index.columns[0].entry_at(row, path) for row, path in enumerate(each.path for each in index)
     ]
