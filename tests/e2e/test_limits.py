@@ -106,6 +106,4 @@ def test_a_step_is_tried_again_and_stopped_in_time(
     )
 
     assert "exit code: 1; retry 1 of 1" in again.stderr
-    assert '"/bin/sh -c sleep 600" did not end within 1 seconds (give --timeout' in (
-        stopped.error_line
-    )
+    assert '"/bin/sh -c sleep 600" did not end within 1 s (give --timeout' in (stopped.error_line)

@@ -131,6 +131,7 @@ def test_it_builds_itself_without_privileges_to_the_same_digest(
     said = _inside(docker, inputs, options)
 
     assert {"CapEff:\t0000000000000000", "NoNewPrivs:\t1"} <= set(said.splitlines())
+    assert "Kaniko version" in said and "warmer" in said
     assert json.loads(said.splitlines()[-1]) == built.digest, said[-3000:]
 
 
@@ -152,7 +153,8 @@ def _layers_in(archive: Path) -> Sequence[Mapping[str, Any]]:
 def _inside(docker: DockerDaemon, inputs: Path, options: list[str]) -> str:
     """Return the output of a build in a container of the image, its digest as the last line."""
     script = (
-        "grep -E '^(CapEff|NoNewPrivs)' /proc/self/status; img \"$@\" 2>&1;"
+        "grep -E '^(CapEff|NoNewPrivs)' /proc/self/status; warmer --help | head -n 1;"
+        ' executor version && img "$@" 2>&1;'
         " grep -o '\"sha256:[0-9a-f]*\"' /state/metadata | head -n 1"
     )
     return docker.client(

@@ -53,7 +53,7 @@ class ProcessTooSlow(BuildError):
 
     def __init__(self, argv: tuple[str, ...], limit_s: float) -> None:
         super().__init__(
-            f"process {quoted(' '.join(argv))} did not end within {limit_s:g} seconds",
+            f"process {quoted(' '.join(argv))} did not end within {limit_s:g} s",
             hint="give --timeout more time",
         )
         self.limit_s = limit_s

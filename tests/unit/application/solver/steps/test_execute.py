@@ -92,7 +92,7 @@ def test_a_command_that_takes_too_long_is_stopped() -> None:
     with pytest.raises(ProcessTooSlow) as stopped:
         app.build("FROM base\nRUN slow\n")
 
-    assert stopped.value.message == 'process "/bin/sh -c slow" did not end within 0.01 seconds'
+    assert stopped.value.message == 'process "/bin/sh -c slow" did not end within 0.01 s'
 
 
 def test_a_command_that_ends_in_time_is_not_stopped() -> None:
