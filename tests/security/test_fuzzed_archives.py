@@ -17,7 +17,7 @@ from tests.security.fuzzing import FIRST_SEED, TOTAL, fuzz, shards
 from tests.support.host.descriptors import open_files
 from tests.support.host.machine import in_memory
 
-_SHARD = 1500  # inputs in one test: some seconds
+_SHARD = 500  # inputs in one test: some seconds; each is slower, as the state of the door grows
 _LEAKED = 5  # descriptors that libraries may open once and keep
 
 

@@ -19,7 +19,7 @@ def place() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-@pytest.mark.parametrize("seeds", shards(TOTAL * 8 // 100, most=1000), ids=str)
+@pytest.mark.parametrize("seeds", shards(TOTAL * 16 // 100, most=1000), ids=str)
 def test_every_dockerfile_is_built_or_refused(seeds: range, place: Path) -> None:
     dockerfiles = Dockerfiles(place)
     try:

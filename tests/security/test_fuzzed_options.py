@@ -24,7 +24,7 @@ def test_every_reader_takes_or_refuses_every_text(seeds: range, place: Path) -> 
     assert fuzz(Texts(place), seeds) == len(seeds)
 
 
-@pytest.mark.parametrize("seeds", shards(TOTAL * 15 // 100, most=1000), ids=str)
+@pytest.mark.parametrize("seeds", shards(TOTAL * 30 // 100, most=1500), ids=str)
 def test_every_command_line_is_done_or_refused(seeds: range, place: Path) -> None:
     lines = CommandLines(place)
     try:
