@@ -35,15 +35,24 @@ class CorruptFileIndex(StateError):
 class FileIndex:
     """The entries of one layer, including whiteouts with their ``.wh.`` names.
 
-    It keeps columns, and each iteration makes the entries anew.
+    It keeps columns. Each iteration makes the entries anew until ``entries`` has kept them.
     """
 
     columns: "tuple[EntryColumns, ...]"
     # None for layers of one member. Another blob of the same layer has another one.
     members: "MemberTable | None" = field(default=None, compare=False)
 
+    _kept: list[tuple[Entry, ...]] = field(default_factory=list, compare=False, repr=False)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries, which are kept, so that all trees of the layer share them."""
+        if not self._kept:
+            self._kept.append(tuple(chain.from_iterable(self.columns)))
+        return self._kept[0]
+
     def __iter__(self) -> Iterator[Entry]:
-        return chain.from_iterable(self.columns)
+        return iter(self._kept[0]) if self._kept else chain.from_iterable(self.columns)
 
     def __len__(self) -> int:
         return sum(part.size for part in self.columns)

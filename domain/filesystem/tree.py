@@ -248,7 +248,7 @@ class FileTree:
         self._delete_whiteouts(layer)
         entries, layers, names, depth = self._entries, self._layers, self._names, self._depth
         owned = self._owned
-        for entry in layer:
+        for entry in layer.entries:
             path, kind = entry[0], entry[1]
             directory, _, name = path.rpartition("/")
             if (

@@ -10,6 +10,7 @@ from img.domain.digest import Digest
 from img.domain.filesystem.entry import BLOCK, CHARACTER, DIRECTORY, FILE, SYMLINK, Entry
 from img.domain.filesystem.file_index import CorruptFileIndex, FileIndex, members_from
 from img.domain.filesystem.member_table import Member, MemberTable
+from img.domain.filesystem.tree import FileTree
 
 
 def test_an_index_is_read_as_it_was_written() -> None:
@@ -63,6 +64,12 @@ def test_many_entries_are_read_as_they_were_written() -> None:
     assert len(index) == 10_000
     assert [*FileIndex.decode(index.encode())] == entries
     assert len(index.encode()) < 10_000 * 80
+
+
+def test_two_trees_share_the_entries_of_an_index() -> None:
+    index = FileIndex.of([Entry("a", FILE, size=1000)])
+    assert FileTree.of([index]).get("a") is FileTree().with_layer(index).get("a")
+    assert [*index] == [*index.entries]
 
 
 @pytest.mark.parametrize(
