@@ -27,9 +27,13 @@ class TreeOnDemand(FileTree):
         # Only for attributes that FileTree's __init__, which was not called, would have set.
         if name.startswith("__") or "_entries" in vars(self):
             raise AttributeError(name)
+        self.load()
+        return getattr(self, name)
+
+    def load(self) -> None:
+        """Make all entries."""
         vars(self).update(vars(self._whole()))
         self._find = self._entries.get
-        return getattr(self, name)
 
     def get(self, path: str) -> Entry | None:
         return self._find(path)
@@ -41,27 +45,41 @@ class TreeOnDemand(FileTree):
 
 def tree_of_layer(layer: FileIndex) -> FileTree:
     """Return the tree of the lowest ``layer``. Raises DanglingHardLink."""
-    rows = _rows_by_path(layer)
-    if rows is None:
+    if any(part.has_kind(HARDLINK) for part in layer.columns):
         return FileTree.of([layer])
+    lookup = _Lookup(layer)
+    tree = TreeOnDemand(lookup.find, lambda: FileTree.of([layer]))
+    lookup.tree = tree
+    return tree
 
-    starts = [*accumulate((part.size for part in layer.columns), initial=0)]
 
-    def find(path: str) -> Entry | None:
-        row = rows.get(path)
+class _Lookup:
+    """Single entries of a layer."""
+
+    def __init__(self, layer: FileIndex) -> None:
+        self.tree: TreeOnDemand | None = None
+        self._layer = layer
+        self._rows: dict[str, int] | None = None
+        self._starts = [*accumulate((part.size for part in layer.columns), initial=0)]
+
+    def find(self, path: str) -> Entry | None:
+        """Return the entry at ``path``. Raises TooManyLinks."""
+        if self._rows is None:  # many trees are walked and never asked for an entry
+            self._rows = _rows_by_path(self._layer)
+            if self._rows is None:
+                assert self.tree is not None
+                self.tree.load()
+                return self.tree.get(path)
+        row = self._rows.get(path)
         if row is None:
             return None if path else FileTree().get("")
-        part = bisect_right(starts, row) - 1
-        return layer.columns[part].entry_at(row - starts[part], path)
-
-    return TreeOnDemand(find, lambda: FileTree.of([layer]))
+        part = bisect_right(self._starts, row) - 1
+        return self._layer.columns[part].entry_at(row - self._starts[part], path)
 
 
 def _rows_by_path(layer: FileIndex) -> dict[str, int] | None:
     """Return the number of each entry if the tree of the layer has just these, else None."""
-    if any(part.has_kind(HARDLINK) for part in layer.columns) or any(
-        layer.paths_with(WHITEOUT_PREFIX)
-    ):
+    if any(layer.paths_with(WHITEOUT_PREFIX)):
         return None
     paths = [*chain.from_iterable(part.paths() for part in layer.columns)]
     rows = dict(zip(paths, count(), strict=False))
