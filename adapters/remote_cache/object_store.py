@@ -3,12 +3,17 @@
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from img.adapters.http.interruptible import interruptible
-from img.adapters.remote_cache.object_store_client import is_on, open_stores
+from img.adapters.remote_cache.object_store_client import (
+    container_creator,
+    is_on,
+    open_stores,
+)
 from img.adapters.remote_cache.resuming_stream import CHUNK, BrokenTransfer, ResumingStream
 from img.application.cancellation import pause
 from img.application.log import logger
@@ -82,8 +87,12 @@ class ObjectStoreRemoteCache(RemoteCache):
         self._obstore: Any = _Interruptible(obstore)
         self._place = place
         self._sleep = sleep
+        self._creating = Lock()
+        self._creator: Any = None  # until a container was made, where the type makes them
         with self._errors():
             self._store, self._reading = open_stores(place, environment)
+            if place.kind == "azblob":
+                self._creator = container_creator(place, environment)
 
     @property
     def parallelism(self) -> int:
@@ -95,6 +104,7 @@ class ObjectStoreRemoteCache(RemoteCache):
                 yield content
 
     def publish(self, manifest: bytes) -> None:
+        self._create_container()
         for name in self._place.names:
             with self._errors():
                 self._obstore.put(self._store, self._place.manifests + name, manifest)
@@ -112,6 +122,7 @@ class ObjectStoreRemoteCache(RemoteCache):
         return True
 
     def add(self, blob: Descriptor, content: BinaryIO) -> bool:
+        self._create_container()
         with self._errors():
             self._obstore.put(
                 self._store,
@@ -179,8 +190,28 @@ class ObjectStoreRemoteCache(RemoteCache):
                         raise RemoteCacheError(f"{self._place}: a manifest without end")
                 return content
         except FileNotFoundError:
-            self._check_container()
+            if self._creator is None:
+                self._check_container()
             return None
+
+    def _create_container(self) -> None:
+        """Make the container of Azure if it is missing, as BuildKit does. Raises RemoteCacheError.
+
+        Credentials that may write blobs may be without the right to make containers.
+        """
+        from obstore.exceptions import AlreadyExistsError
+
+        with self._creating:
+            if self._creator is None:
+                return
+            try:
+                with self._errors(), suppress(AlreadyExistsError):
+                    self._obstore.put(self._creator, "", b"", use_multipart=False)
+            except RemoteCacheError as error:
+                if error.hint != _CREDENTIALS:
+                    raise
+                log.debug("container not created", reason=error.message)
+            self._creator = None
 
     def _check_container(self) -> None:
         """Raise RemoteCacheError where not the object is missing but the whole bucket.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, cast
@@ -29,6 +30,31 @@ def open_stores(
     The second one ends a request after ``silence_s`` without a byte of its answer; the time of
     sending would count as well. Raises RemoteCacheError, ValueError and the errors of obstore.
     """
+    provider = aws_profile(place, environment)
+    return (
+        _client(place, environment, provider),
+        _client(place, environment, provider, read_timeout=f"{silence_s}s"),
+    )
+
+
+def container_creator(place: ObjectStoreCache, environment: Mapping[str, str]) -> "ObjectStore":
+    """Return a client in which writing the object ``""`` makes the container of Azure.
+
+    obstore has no function for it, but its requests keep the query of the endpoint, and a PUT of
+    the container itself with ``restype=container`` is "Create Container" of Azure's REST API; so
+    obstore's credentials serve for it too. Raises as open_stores.
+    """
+    url = place.access["account_url"]
+    marked = f"{url}{'&' if urlsplit(url).query else '?'}restype=container"
+    return _client(replace(place, access={**place.access, "account_url": marked}), environment)
+
+
+def _client(
+    place: ObjectStoreCache,
+    environment: Mapping[str, str],
+    provider: object = None,
+    **limits: str,
+) -> "ObjectStore":
     from obstore.store import AzureStore, GCSStore, S3Store
 
     kinds: dict[str, Any] = {"s3": S3Store, "azblob": AzureStore, "gs": GCSStore}
@@ -36,31 +62,26 @@ def open_stores(
     settings = settings_of(place.container, place.access)
     if is_on(place.access, "anonymous"):
         settings["skip_signature"] = True
-    provider = aws_profile(place, environment)
     endpoint = _endpoint(place)
     proxy = ProxyRules.of(environment).proxy_for(endpoint) if endpoint else None
-    client: dict[str, object] = {"connect_timeout": "10s", "timeout": "5m"}
+    client: dict[str, object] = {"connect_timeout": "10s", "timeout": "5m", **limits}
     if endpoint.startswith("http:"):
         client["allow_http"] = True
     if proxy:
         client["proxy_url"] = proxy
-
-    def opened(**limits: str) -> "ObjectStore":
-        return cast(
-            "ObjectStore",
-            kinds[place.kind](
-                place.container,
-                config=settings,
-                client_options={**client, **limits},
-                retry_config={
-                    "max_retries": int(place.access.get("retry_max_attempts") or _TRIES),
-                    "retry_timeout": timedelta(seconds=_RETRY_S),
-                },
-                **({"credential_provider": provider} if provider else {}),
-            ),
-        )
-
-    return opened(), opened(read_timeout=f"{silence_s}s")
+    return cast(
+        "ObjectStore",
+        kinds[place.kind](
+            place.container,
+            config=settings,
+            client_options=client,
+            retry_config={
+                "max_retries": int(place.access.get("retry_max_attempts") or _TRIES),
+                "retry_timeout": timedelta(seconds=_RETRY_S),
+            },
+            **({"credential_provider": provider} if provider else {}),
+        ),
+    )
 
 
 def _endpoint(place: ObjectStoreCache) -> str:

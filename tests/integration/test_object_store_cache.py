@@ -197,6 +197,39 @@ def test_an_empty_cache_is_read_without_the_right_to_list() -> None:
         assert list(served_by(server).manifests()) == []
 
 
+@pytest.mark.parametrize("created", [201, 409, 403])
+def test_a_container_of_azure_is_made_before_the_first_write(created: int) -> None:
+    def answer(request: Request) -> Answer:
+        if request.method != "PUT":
+            return Answer(status=404)
+        status = created if "restype=container" in request.path else 201
+        return Answer(status=status, headers={"ETag": '"1"'})
+
+    with ScriptedServer(answer) as server:
+        url = f"http://{server.address}/a"
+        place = place_of(f"type=azblob,account_url={url},account_name=a,secret_access_key=a2V5")
+        cache = opened(place)
+        assert list(cache.manifests()) == []  # a container that is missing is an empty cache
+        cache.add(BLOB, io.BytesIO(CONTENT))
+        cache.publish(b"{}")
+
+        written = [r.path for r in server.requests if r.method == "PUT"]
+    assert written == [
+        "/a/buildkit-cache?restype=container",
+        f"/a/buildkit-cache/blobs/{BLOB.digest}",
+        "/a/buildkit-cache/manifests/buildkit",
+    ]
+
+
+def test_a_container_of_azure_that_cannot_be_made_is_named() -> None:
+    with ScriptedServer(lambda r: Answer(status=403 if "restype" in r.path else 404)) as server:
+        url = f"account_url=http://{server.address}/a,account_name=a,secret_access_key=a2V5"
+        cache = opened(place_of(f"type=azblob,{url}"))
+
+        with pytest.raises(RemoteCacheError, match="there is no container 'buildkit-cache'"):
+            cache.publish(b"{}")
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_store_without_time_is_busy(status: int) -> None:
     with ScriptedServer(lambda _: Answer(status=status)) as server:

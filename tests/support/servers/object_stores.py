@@ -1,15 +1,12 @@
 """Object stores on this machine: moto, rclone and swift for S3, azurite, and one like Google's."""
 
-import hmac
 import os
 import re
 import subprocess
 import tempfile
 import urllib.request
-from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email.utils import formatdate
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -116,7 +113,6 @@ def _azurite() -> Iterator[str]:
                 assert process.stdout is not None
                 line = next(each for each in process.stdout if "listens on" in each)
                 url = line.split()[-1].rstrip("/") + f"/{_ACCOUNT}"
-                _create_container(url, "buildkit-cache")
                 yield (
                     f"type=azblob,account_url={url},account_name={_ACCOUNT},secret_access_key={_KEY}"
                 )
@@ -124,18 +120,8 @@ def _azurite() -> Iterator[str]:
                 process.terminate()
 
 
-def _create_container(url: str, name: str) -> None:
-    """Create a container (Azure REST API, "Create Container", "Authorize with Shared Key")."""
-    headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
-    listed = "".join(f"{key}:{value}\n" for key, value in sorted(headers.items()))
-    signed = f"PUT{12 * chr(10)}{listed}/{_ACCOUNT}/{_ACCOUNT}/{name}\nrestype:container"
-    signature = b64encode(hmac.digest(b64decode(_KEY), signed.encode(), "sha256")).decode()
-    headers["Authorization"] = f"SharedKey {_ACCOUNT}:{signature}"
-    _put(f"{url}/{name}?restype=container", headers)
-
-
-def _put(url: str, headers: dict[str, str] | None = None) -> None:
-    request = urllib.request.Request(url, method="PUT", headers=headers or {})
+def _put(url: str) -> None:
+    request = urllib.request.Request(url, method="PUT")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=30) as answer:
         answer.read()
