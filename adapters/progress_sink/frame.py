@@ -121,7 +121,7 @@ class Frame:
                 lines = step.streams.setdefault(event.stream, LineSplitter()).lines(event.data)
                 step.log += [(now - step.begun, _printable(line)) for line in lines]
             case VertexStatus():
-                name = shown_in_line(event.item)
+                name = _in_line(event.item)
                 step.item_begun.setdefault(name, now)
                 step.items[name] = event
             case VertexWarning():
@@ -166,7 +166,7 @@ class Frame:
         if step is None:
             name = event.name if isinstance(event, VertexCached) else event.vertex
             name = event.title if isinstance(event, VertexStarted) else name
-            step = self._steps[event.vertex] = _Step(shown_in_line(" ".join(name.split())), now)
+            step = self._steps[event.vertex] = _Step(_in_line(name), now)
         return step
 
     def _end(self, step: _Step, now: float, word: str, style: Style) -> None:
@@ -174,6 +174,11 @@ class Frame:
             if rest := splitter.rest():
                 step.log.append((now - step.begun, _printable(rest)))
         step.ended, step.word, step.style = now, word, style
+
+
+def _in_line(text: str) -> str:
+    """Return a name of one line, without tabs, the width of which is the terminal's affair."""
+    return shown_in_line(" ".join(text.split()))
 
 
 def _rounded(seconds: float) -> str:

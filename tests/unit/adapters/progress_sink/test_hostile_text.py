@@ -7,7 +7,7 @@ from typing import Any
 
 import pyte
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from img.adapters.progress_sink.frame import Frame
@@ -167,6 +167,7 @@ def test_no_sequence_of_a_build_acts_on_the_terminal(
     name=_TEXT | st.text("\u6f22\u5b57e\u0301", max_size=99),
     width=st.integers(20, 120),
 )
+@example(output=b"", name="0\t", width=24)
 def test_each_line_of_the_display_fits_the_terminal(output: bytes, name: str, width: int) -> None:
     frame = Frame(0.0, usual=lambda _: 40.0)
     events = _events(name, name, name, output)
