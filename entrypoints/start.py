@@ -15,7 +15,7 @@ from img.adapters.linux.waiting_file import WaitingFile
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
     _prepare()
-    if sys.argv[1:2] == ["build"]:
+    if "build" in sys.argv:
         from img.entrypoints import trace
 
         if trace.repeat(sys.argv[1:]):

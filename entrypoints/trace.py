@@ -158,13 +158,15 @@ def repeat(words: Sequence[str]) -> bool:
 
 def options_of(words: Sequence[str]) -> Mapping[str, str] | None:
     """Return the last value of each option, None for a command line that leaves no trace."""
-    if words[:1] != ["build"]:
-        return None
     values: dict[str, str] = {}
-    rest = iter(words[1:])
+    command = ""
+    rest = iter(words)
     for word in rest:
         name, equals, value = word.partition("=")
-        if word[:1] != "-" or name in _FLAGS:
+        if word[:1] != "-":
+            command = command or word
+            continue
+        if name in _FLAGS:
             continue
         is_long = name[:2] == "--"
         if name not in _VALUED or (equals and not is_long):  # -s=x is the value "=x"
@@ -172,7 +174,7 @@ def options_of(words: Sequence[str]) -> Mapping[str, str] | None:
         if not equals:
             value = next(rest, "")
         values["-s" if name == "--state" else name] = value
-    return values
+    return values if command == "build" else None
 
 
 def _key(words: Sequence[str]) -> str:

@@ -359,7 +359,8 @@ def test_a_trace_that_is_damaged_is_none(bench: Bench, content: str) -> None:
         database.commit()
 
 
-def test_a_repeated_build_imports_few_modules(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_before", [False, True])
+def test_a_repeated_build_imports_few_modules(tmp_path: Path, is_before: bool) -> None:
     need_root()
     write(tmp_path / "context")
     program = (
@@ -367,11 +368,13 @@ def test_a_repeated_build_imports_few_modules(tmp_path: Path) -> None:
         "os._exit = lambda code: print(len(set(sys.modules) - anyway), flush=True) or leave(code)\n"
         "from img.entrypoints.start import main; main()"
     )
-    command = [sys.executable, "-c", program, "build"]
+    options = ["-s", str(tmp_path / "state"), "-b", "naive"]
+    line = [*options, "build"] if is_before else ["build", *options]
+    command = [sys.executable, "-c", program, *line, "-t", "app", str(tmp_path / "context")]
 
     def imports() -> int:
         ended = subprocess.run(
-            [*command, "-s", tmp_path / "state", "-b", "naive", "-t", "app", tmp_path / "context"],
+            command,
             env={"HOME": str(tmp_path), "PATH": "/usr/bin"},
             capture_output=True,
             text=True,
