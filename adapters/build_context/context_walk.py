@@ -1,9 +1,11 @@
 """A directory of the host as entries: one pass of scandir and fstatat, no link followed."""
 
 import errno
+import hashlib
 import marshal
 import os
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import NamedTuple, NoReturn
 
@@ -33,6 +35,8 @@ _KINDS: Mapping[int, EntryKind] = {
 }
 _REGULAR, _DIRECTORY, _SYMLINK = 0o100000, 0o040000, 0o120000
 
+_MANY = 2000  # files, in about 5 ms
+_PACKED = struct.Struct("=32sQ")  # digest, newest
 _NO_XATTRS: tuple[tuple[str, bytes], ...] = ()
 
 
@@ -49,26 +53,74 @@ Seen = tuple[str, int, int, int, int, int, int, int]
 
 
 @dataclass(slots=True)
-class Walk:
-    """The result of one pass over a directory."""
+class Part:
+    """The files of some directories."""
 
     others: list[Entry] = field(default_factory=list)  # all except regular files; parents first
     files: list[Seen] = field(default_factory=list)  # regular files
     closed: dict[str, str] = field(default_factory=dict)  # unreadable directories, with the reason
 
-    def fingerprint(self) -> str:
-        """Return a digest of the walk, without reading any file."""
-        import hashlib
-
+    def digest(self) -> bytes:
+        """Return a digest of all that was seen."""
         # Version 2 has no references, which depend on other uses of a string.
-        seen = marshal.dumps(
-            ([tuple(entry) for entry in self.others], self.files, sorted(self.closed.items())), 2
-        )
-        return hashlib.sha256(seen).hexdigest()
+        seen = marshal.dumps((self._rows(), self.files, sorted(self.closed.items())), 2)
+        # OpenSSL's functions take locks, which is not possible after a fork.
+        return hashlib.blake2b(seen, digest_size=32).digest()
 
     def newest(self) -> int:
         """Return the latest ctime of a regular file, in nanoseconds; 0 without any."""
         return max((seen[6] for seen in self.files), default=0)
+
+    def pack(self) -> bytes:
+        """Return the part as bytes, for a ``PackedPart``."""
+        seen = marshal.dumps((self._rows(), self.files, self.closed))
+        return _PACKED.pack(self.digest(), self.newest()) + seen
+
+    def _rows(self) -> list[tuple[object, ...]]:
+        return [tuple(entry) for entry in self.others]
+
+
+class PackedPart:
+    """A part that another process of this program has seen, as bytes until its files are needed."""
+
+    def __init__(self, packed: bytes) -> None:
+        self._packed = packed
+        self._digest, self._newest = _PACKED.unpack_from(packed)
+
+    def digest(self) -> bytes:
+        """Return the digest of the part."""
+        digest: bytes = self._digest
+        return digest
+
+    def newest(self) -> int:
+        """Return the latest ctime of a regular file, in nanoseconds; 0 without any."""
+        newest: int = self._newest
+        return newest
+
+    def unpack(self) -> Part:
+        """Return the part."""
+        others, files, closed = marshal.loads(memoryview(self._packed)[_PACKED.size :])
+        return Part([Entry(*row) for row in others], files, closed)
+
+
+class Walk:
+    """The result of one pass over a directory."""
+
+    def __init__(self, parts: Sequence[Part | PackedPart]) -> None:
+        self._parts = parts
+
+    def fingerprint(self) -> str:
+        """Return a digest of the walk, without reading any file."""
+        return hashlib.sha256(b"".join(part.digest() for part in self._parts)).hexdigest()
+
+    def newest(self) -> int:
+        """Return the latest ctime of a regular file, in nanoseconds; 0 without any."""
+        return max(part.newest() for part in self._parts)
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the parts; a directory is in the same part as its files or in an earlier one."""
+        for part in self._parts:
+            yield part if isinstance(part, Part) else part.unpack()
 
 
 def stamp_of(status: os.stat_result) -> FileStamp:
@@ -97,7 +149,7 @@ class _Walker:
     def __init__(self, root: str, ignore: IgnoreMatcher | None) -> None:
         self._root = root
         self._ignore = ignore
-        self._seen = Walk()
+        self._seen = Part()
         self._numbers: dict[int, int] = {}
         self._hidden: dict[str, Entry] = {}  # excluded, but a file inside may be included
 
@@ -110,10 +162,42 @@ class _Walker:
                 todo = self._list(top, root)
             except PermissionError as error:
                 todo = self._close(top, error)
-            while todo:
+            while todo and not self._is_large(todo):
                 todo += self._enter(todo.pop(), root)
+            return Walk([self._seen, *self._rest(todo, root)])
         finally:
             os.close(root)
+
+    def _is_large(self, todo: Sequence[Found]) -> bool:
+        """Tell whether a fork, which takes a millisecond, is likely to be worth it."""
+        # A hidden directory belongs to the first part that has a file below it.
+        return len(self._seen.files) >= _MANY and len(todo) > 1 and not self._hidden
+
+    def _rest(self, todo: Sequence[Found], root: int) -> Sequence[Part | PackedPart]:
+        """Return the parts below ``todo``, which do not depend on the number of processes."""
+        if not todo:
+            return []
+        from img.adapters.build_context import shared_work
+
+        size = -(-len(todo) // shared_work.MOST_TASKS)
+        tasks = [todo[at : at + size] for at in range(0, len(todo), size)]
+        parts: dict[int, Part | PackedPart] = {}
+
+        def walked(number: int) -> Part:
+            return _Walker(self._root, self._ignore).part(tasks[number], root)
+
+        def here(number: int) -> None:
+            parts[number] = walked(number)
+
+        there = shared_work.do(len(tasks), here, lambda number: walked(number).pack())
+        parts.update((number, PackedPart(packed)) for number, packed in there.items())
+        return [parts[number] for number in range(len(tasks))]
+
+    def part(self, todo: Sequence[Found], root: int) -> Part:
+        """Return the files below ``todo``."""
+        found = [*todo]
+        while found:
+            found += self._enter(found.pop(), root)
         return self._seen
 
     def _enter(self, directory: Found, root: int) -> list[Found]:

@@ -1,6 +1,6 @@
 """The tree of a walk."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from img.adapters.build_context.context_walk import Seen, Walk, read_xattrs
 from img.application.ports.file_digest_store import KnownFile
@@ -17,32 +17,42 @@ class WalkedTree(TreeOnDemand):
     def __init__(self, seen: Walk, known: Mapping[str, KnownFile], root: str) -> None:
         super().__init__(self._entry, self._of_files)
         self.files: dict[str, Seen] = {}  # regular files by path
-        self._closed, self._sorted_closed = seen.closed, sorted(seen.closed)
-        self._others = {entry.path: entry for entry in seen.others}
+        self._closed: dict[str, str] = {}
+        self._others: dict[str, Entry] = {}
         self._paths: dict[str, list[str]] = {}  # of the files in each directory
         # Only of files that have them:
         self._digests: dict[str, str] = {}
         self._xattrs: dict[str, tuple[tuple[str, bytes], ...]] = {}
         self._numbers: dict[str, int] = {}  # of a file with several names
-        self._add_others(seen)
-        self._add_files(seen, known, root)
+        links: dict[tuple[int, int], int] = {}  # (device, inode) -> number of the linked file
+        for part in seen.parts():
+            self._closed.update(part.closed)
+            self._add_others(part.others)
+            self._add_files(part.files, known, links, root)
+        self._sorted_closed = sorted(self._closed)
 
     def names(self, path: str) -> list[str]:
         start = len(path) + 1 if path else 0
         return sorted([each[start:] for each in self._paths.get(path, ())])
 
-    def _add_others(self, seen: Walk) -> None:
-        for entry in seen.others:
+    def _add_others(self, others: Iterable[Entry]) -> None:
+        for entry in others:
+            self._others[entry.path] = entry
             if entry.kind == DIRECTORY:
                 self._paths[entry.path] = []
             if entry.path:
                 self._paths[entry.path.rpartition("/")[0]].append(entry.path)
 
-    def _add_files(self, seen: Walk, known: Mapping[str, KnownFile], root: str) -> None:
+    def _add_files(
+        self,
+        seen: Iterable[Seen],
+        known: Mapping[str, KnownFile],
+        links: dict[tuple[int, int], int],
+        root: str,
+    ) -> None:
         """Add the regular files, with digests and xattrs of unchanged ones from ``known``."""
-        links: dict[tuple[int, int], int] = {}  # (device, inode) -> number of the linked file
         files, paths, digests, get_known = self.files, self._paths, self._digests, known.get
-        for file in seen.files:
+        for file in seen:
             path, _, device, inode, size, mtime, ctime, names = file
             files[path] = file
             paths[path.rpartition("/")[0]].append(path)
