@@ -128,7 +128,7 @@ def _instructions(
 def _instruction(line: _Line, statement: Statement, comments: tuple[str, ...]) -> RawInstruction:
     return RawInstruction(
         keyword=without_guard(split_first(line["content"])[0]),
-        rest=without_guard(line["value"]),
+        rest=without_guard(line["value"]).strip(),
         trailing=statement.trailing,
         lines=statement.lines,
         heredocs=statement.heredocs,

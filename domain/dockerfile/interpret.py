@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypedDict
 
+from img.domain.dockerfile.devices import check_device
 from img.domain.dockerfile.flags import FLAGS, Flags, parse_flags
 from img.domain.dockerfile.health import parse_healthcheck
 from img.domain.dockerfile.heredoc import heredoc_opening
@@ -214,17 +215,19 @@ def _command(part: Syntax) -> Command:
 
 
 def _run(part: Syntax, flags: Flags) -> Run:
+    for device in flags.texts("device"):
+        check_device(device)
+    mounts = tuple(parse_unexpanded_mount(each, part.raw.lines) for each in flags.texts("mount"))
     network, security = flags.text("network"), flags.text("security")
     if "network" in flags.values and network not in ("default", "none", "host"):
         raise DockerfileError(f"invalid network mode {quoted(network)}")
     if "security" in flags.values and security not in ("sandbox", "insecure"):
         raise DockerfileError(f"security {quoted(security)} is not valid")
-    mounts = flags.texts("mount")
     return Run(
         **_located(part),
         command=_command(part),
-        mounts=tuple(parse_unexpanded_mount(mount, part.raw.lines) for mount in mounts),
-        mount_words=mounts,
+        mounts=mounts,
+        mount_words=flags.texts("mount"),
         network=network,
         security=security,
         devices=flags.texts("device"),
@@ -247,13 +250,14 @@ def _sources_and_destination(
     *sources, destination = _at_least_two(part)
     if heredoc_opening(destination):
         raise DockerfileError(f"{part.keyword.upper()} cannot accept a heredoc as a destination")
-    bodies = {heredoc.name: heredoc for heredoc in part.raw.heredocs}
+    # Of several bodies with one name, the last one is the content of each (BuildKit).
+    bodies = {heredoc.name: heredoc.as_written for heredoc in part.raw.heredocs}
     paths: list[str] = []
     heredocs: list[Heredoc] = []
     for source in sources:
         opening = heredoc_opening(source)
         if opening:
-            heredocs.append(bodies.get(opening.name) or opening.with_body(""))
+            heredocs.append(opening.with_body(bodies.get(opening.name, "")))
         else:
             paths.append(source)
     return tuple(paths), tuple(heredocs), destination

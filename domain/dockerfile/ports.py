@@ -26,19 +26,19 @@ def parse_ports(words: Iterable[str], lines: tuple[int, int] | None = None) -> t
 
 
 def _ports(word: str) -> list[str]:
-    text, _, protocol = word.partition("/")
-    address, host, container = _split(text)
+    address, host, container = _split(word)
+    container, _, protocol = container.partition("/")
     if not container:
         raise BadPort(f"invalid port: {quoted(word)}: no port specified")
-    protocol = protocol.lower() or "tcp"
-    if protocol not in _PROTOCOLS:
+    protocol = protocol or "tcp"
+    if protocol.lower() not in _PROTOCOLS:
         raise BadPort(f"invalid port: {quoted(word)}: invalid proto: {protocol}")
     if address and not _is_address(address):
         raise BadPort(f"invalid IP address: {address}")
     first, last = _range(container, "containerPort")
     if host:
         _check_host(host, container, (first, last))
-    return [f"{port}/{protocol}" for port in range(first, last + 1)]
+    return [f"{port}/{protocol.lower()}" for port in range(first, last + 1)]
 
 
 def _split(text: str) -> tuple[str, str, str]:

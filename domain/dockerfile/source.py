@@ -180,7 +180,7 @@ def plain_lines(lines: Sequence[str], statements: Sequence[Statement]) -> list[s
 
 def without_guard(argument: str) -> str:
     """Return a keyword or argument read from plain lines as it was written."""
-    return argument.removesuffix(_GUARD).strip()
+    return argument.removesuffix(_GUARD)
 
 
 def _joined_where_needed(statement: Statement) -> Sequence[tuple[int, str]]:

@@ -68,8 +68,11 @@ def expand(
     quoting: Quoting = PLAIN,
     lines: tuple[int, int] | None = None,
 ) -> Expanded:
-    """Return ``word`` with its variables expanded. Raises ExpansionFailed at ``lines``."""
-    lexer = _Lexer(word, env, escape, quoting)
+    """Return ``word`` with its variables expanded. Raises ExpansionFailed at ``lines``.
+
+    A byte order mark at its start is dropped, as by Go's text/scanner.
+    """
+    lexer = _Lexer(word.removeprefix("\ufeff"), env, escape, quoting)
     try:
         text, words = lexer.until("")
     except TooMuchAdded as error:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from img.domain.errors import DockerfileError
 
+_BLANKS = "\t\n\v\f\r "  # in keywords and flags, other blanks of Unicode are ordinary characters
 _WHITESPACE = re.compile(r"[\t\v\f\r ]+")
 
 
@@ -45,9 +46,9 @@ def _without_surrogates(value: str) -> str:
 
 
 def split_first(text: str) -> tuple[str, str]:
-    """Return the first word and the rest, both stripped."""
+    """Return the first word and the rest, without the blanks around them."""
     parts = _WHITESPACE.split(text.strip(), maxsplit=1)
-    return parts[0], parts[1].strip() if len(parts) > 1 else ""
+    return parts[0], parts[1] if len(parts) > 1 else ""
 
 
 def split_blanks(text: str) -> tuple[str, ...]:
@@ -61,7 +62,7 @@ def split_flags(text: str, escape: str) -> tuple[tuple[str, ...], str]:
     flags: list[str] = []
     at = 0
     while True:
-        while at < len(text) and text[at].isspace():
+        while at < len(text) and text[at] in _BLANKS:
             at += 1
         if not text.startswith("--", at):
             return tuple(flags), text[at:].strip()
@@ -77,7 +78,7 @@ def _flag_at(text: str, at: int, escape: str) -> tuple[str, int, bool]:
     quote, quoted = "", False
     while at < len(text):
         char = text[at]
-        if not quote and char.isspace():
+        if not quote and char in _BLANKS:
             break
         if char == quote:
             quote = ""

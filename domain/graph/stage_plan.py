@@ -18,6 +18,7 @@ from img.domain.dockerfile.instructions import (
 )
 from img.domain.dockerfile.interpret import interpret_onbuild
 from img.domain.dockerfile.stages import select_target
+from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.dockerfile.variables import expand_word
 from img.domain.errors import DockerfileError
 from img.domain.graph.arguments import global_arguments
@@ -175,14 +176,23 @@ class _Planner:
         text = self._expanded(start.platform, start)
         if not text:
             raise DockerfileError(
-                f"empty platform value from expression {start.platform}", lines=start.lines
+                f"empty platform value from expression {start.platform}{self._similar(start)}",
+                lines=start.lines,
             )
         try:
             return Platform.parse(text, self._request.build_platform)
         except InvalidPlatform as error:
             raise DockerfileError(
-                f"failed to parse platform {start.platform}: {error.message}", lines=start.lines
+                f"failed to parse platform {start.platform}: {error.message}{self._similar(start)}",
+                lines=start.lines,
             ) from None
+
+    def _similar(self, start: From) -> str:
+        """Return the suggestion for the unset variables of a platform, or ""."""
+        escape = self._dockerfile.escape
+        unset = expand_word(start.platform, self._arguments, escape).unmatched
+        found = (did_you_mean(name, self._arguments) for name in sorted(unset))
+        return next(filter(None, found), "")
 
     def _source(
         self, name: str, platform: Platform, lines: tuple[int, int], *, exactly: bool = False
@@ -286,13 +296,26 @@ class _Planner:
 
 def _refuse_circles(stages: Sequence[PlannedStage]) -> None:
     """Refuse circular references between stages, needed or not. Raises DockerfileError."""
-    for stage, step, source in _references(stages):
-        # Each circle has a step that copies from its own stage or from one below it.
-        if source.index >= stage.index and stage.index in _copied_from(stages, source.index):
-            raise DockerfileError(
-                f"circular dependency detected on stage: {stages[source.index].name}",
-                lines=step.instruction.lines,
-            )
+    steps = {stage.index: _steps_by_source(stage) for stage in stages}
+    # Each circle has a stage that copies from itself or from one below it.
+    circular = {
+        stage.index
+        for stage in stages
+        for index in steps[stage.index]
+        if index >= stage.index and stage.index in _copied_from(steps, index)
+    }
+    for stage in stages if circular else ():
+        for index, step in steps[stage.index].items():
+            if circular & _copied_from(steps, index):
+                raise DockerfileError(
+                    f"circular dependency detected on stage: {stage.name}",
+                    lines=step.instruction.lines,
+                )
+
+
+def _steps_by_source(stage: PlannedStage) -> Mapping[int, Step]:
+    """Return the stages that ``stage`` copies from, each with the last step that does."""
+    return {source.index: step for _, step, source in _references([stage])}
 
 
 def _references(
@@ -306,7 +329,7 @@ def _references(
                     yield stage, step, source
 
 
-def _copied_from(stages: Sequence[PlannedStage], index: int) -> set[int]:
+def _copied_from(steps: Mapping[int, Mapping[int, Step]], index: int) -> set[int]:
     """Return ``index`` and the stages that it copies from, directly or through others."""
     reached: set[int] = set()
     waiting = [index]
@@ -314,7 +337,7 @@ def _copied_from(stages: Sequence[PlannedStage], index: int) -> set[int]:
         at = waiting.pop()
         if at not in reached:
             reached.add(at)
-            waiting += [source.index for _, _, source in _references([stages[at]])]
+            waiting += steps[at]
     return reached
 
 

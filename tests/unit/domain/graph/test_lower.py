@@ -234,7 +234,7 @@ def test_a_step_that_two_stages_do_alike_is_done_anew_if_one_of_them_wants_that(
         ("FROM a AS b\nCOPY --from=b x y", "circular dependency detected on stage: b", 2),
         (
             "FROM a AS b\nCOPY --from=c x y\nFROM a AS c\nCOPY --from=b x y",
-            "circular dependency detected on stage: c",
+            "circular dependency detected on stage: b",
             2,
         ),
         ("FROM a AS b\nCOPY --from=7 x y", "invalid stage index 7", 2),
