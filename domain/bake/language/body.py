@@ -8,6 +8,19 @@ from img.domain.bake.language.expressions import Expression
 from img.domain.bake.language.template_parser import DefinitionParser, too_deep
 from img.domain.bake.language.tokens import Lexer
 
+_NO_BRACE = (
+    "A single-line block definition must end with a closing brace immediately after its single "
+    "argument definition."
+)
+_ONE_LINE = {
+    ",": "Single-line block syntax can include only one argument definition. To define multiple "
+    "arguments, use the multi-line block syntax with one argument definition per line.",
+    "newline": "An argument definition on the same line as its containing block creates a "
+    "single-line block definition, which must also be closed on the same line. Place the block's "
+    "closing brace immediately after the argument definition.",
+}
+"""What follows an argument on the line of its block, in place of the brace."""
+
 
 class Attribute:
     """``name = expression``."""
@@ -207,8 +220,7 @@ class _BodyParser(DefinitionParser):
         if self.peek().kind != "}":
             self._fail(
                 "Invalid single-argument block definition",
-                "A single-line block definition must end with a closing brace immediately after "
-                "its single argument definition.",
+                _ONE_LINE.get(self.peek().kind, _NO_BRACE),
             )
         self.read()
         return body

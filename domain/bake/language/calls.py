@@ -35,7 +35,7 @@ class Call(Expression):
 
     @property
     def start(self) -> Span:
-        return self.name_span
+        return self.name_span.to(self.opening)
 
     def parts(self) -> Iterable[Expression]:
         return self.arguments

@@ -148,6 +148,11 @@ class ExpressionParser(CollectionParser):
                 return self._for("]") if self._is_for() else self._tuple()
             case "{":
                 return self._for("}") if self._is_for() else self._object()
+        if token.kind == "end":
+            self._fail(
+                "Missing expression",
+                "Expected the start of an expression, but found the end of the file.",
+            )
         self._fail(
             "Invalid expression",
             "Expected the start of an expression, but found an invalid expression token.",

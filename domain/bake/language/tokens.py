@@ -109,7 +109,6 @@ class Lexer:
         return True
 
     def _quoted(self) -> None:
-        opened = self._at
         self._add("open", self._at + 1)
         while self._at < len(self._text):
             if self._text[self._at] == '"':
@@ -127,10 +126,9 @@ class Lexer:
                     'the "heredoc" multi-line template syntax.',
                     self._span(self._at, end),
                 )
-        self._unterminated(opened)
+        self._unterminated()
 
     def _heredoc(self, marker: str, end: int) -> None:
-        opened = self._at
         closing = re.compile(rf"[^\S\n]*{re.escape(marker)}[^\S\n]*(?=\n)")
         self._add("heredoc", end)
         at_start = True
@@ -147,13 +145,13 @@ class Lexer:
                 at_start = False
                 if not self._opener():
                     break
-        self._unterminated(opened)
+        self._unterminated()
 
-    def _unterminated(self, opened: int) -> NoReturn:
+    def _unterminated(self) -> NoReturn:
         raise BakeSyntaxError(
             "Unterminated template string",
             "No closing marker was found for the string.",
-            self._span(opened, opened + 1),
+            self._span(self._at, self._at),
         )
 
     def _refuse(self) -> NoReturn:

@@ -106,3 +106,26 @@ def test_ten_thousand_lines_are_read_in_a_second() -> None:
     _run(parse_hcl(SourceText("t", text)))
 
     assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "message"),
+    [
+        ("x = ", "t:1,5-5", "Missing expression"),
+        ("x = [1,", "t:1,8-8", "Missing expression"),
+        ('x = "a', "t:1,7-7", "Unterminated template string"),
+        ("x = <<E\na\n", "t:3,1-1", "Unterminated template string"),
+        ("x = <<E\na\nE", "t:3,2-2", "Unterminated template string"),
+        ("b { x = 1\n}", "t:1,10-2,1", "must also be closed on the same line"),
+        ("b { x = 1, y = 2 }", "t:1,10-11", "can include only one argument definition"),
+        ("b { x = 1 y }", "t:1,11-12", "must end with a closing brace"),
+    ],
+)
+def test_what_is_unfinished_is_refused_where_it_should_go_on(
+    text: str, where: str, message: str
+) -> None:
+    with pytest.raises(BakeSyntaxError) as refusal:
+        parse_hcl(SourceText("t", text))
+
+    assert refusal.value.message.startswith(f"{where}: ")
+    assert message in refusal.value.message
