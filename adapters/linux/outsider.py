@@ -83,6 +83,8 @@ def _run_helpers(connection: socket.socket) -> NoReturn:
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGTERM)
         # Ctrl-C signals all processes of the terminal; this one must end with the connection only.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # The ends of pipes that the parent closes have to be closed here, too.
+        syscalls.close_descriptors(but=connection.fileno())
         with connection.makefile("rw", encoding="ascii") as requests:
             for line in requests:
                 requests.write(json.dumps(_answer(json.loads(line))) + "\n")

@@ -148,6 +148,25 @@ def a_long_step(write_context: WriteContext, base: str, seconds: str) -> Path:
     )
 
 
+def test_the_cluster_of_one_build_ends_with_it(
+    img_for: ImgFor, write_context: WriteContext, workplace: Path, busybox: str
+) -> None:
+    client = on_cluster(img_for("user"))
+    store = workplace / "store"
+    store.mkdir(mode=0o777)
+    store.chmod(0o777)
+    began = time.monotonic()
+
+    client(
+        *("build", "--tls-verify=false", "-t", "app"),
+        *("--cluster=local:1", f"--cluster-store=dir:{store}"),
+        write_context(f"FROM {busybox}\nRUN true\n"),
+    )
+
+    assert time.monotonic() - began < 40  # img would kill it after 60
+    assert processes_naming(f"{client.home}/.local/share/img-workers/local-1") == []
+
+
 def test_what_was_done_is_kept_when_the_scheduler_ends(
     img_for: ImgFor, write_context: WriteContext, cluster: DaskProcesses, busybox: str
 ) -> None:

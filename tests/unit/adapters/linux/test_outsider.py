@@ -50,3 +50,15 @@ def test_nobody_is_left_behind() -> None:
 
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_an_outsider_keeps_no_descriptor_of_its_parent_open() -> None:
+    reading, writing = os.pipe()
+    outsider = Outsider()
+
+    os.close(writing)
+
+    assert outsider.run(["true"], b"").code == 0
+    assert os.read(reading, 1) == b""  # the end of the pipe
+    os.close(reading)
+    outsider.close()
