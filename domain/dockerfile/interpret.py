@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypedDict
 
-from img.domain.dockerfile.devices import check_device
 from img.domain.dockerfile.flags import FLAGS, Flags, parse_flags
 from img.domain.dockerfile.health import parse_healthcheck
 from img.domain.dockerfile.heredoc import heredoc_opening
@@ -216,6 +215,8 @@ def _command(part: Syntax) -> Command:
 
 def _run(part: Syntax, flags: Flags) -> Run:
     for device in flags.texts("device"):
+        from img.domain.dockerfile.devices import check_device  # few files have one
+
         check_device(device)
     mounts = tuple(parse_unexpanded_mount(each, part.raw.lines) for each in flags.texts("mount"))
     network, security = flags.text("network"), flags.text("security")
