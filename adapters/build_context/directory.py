@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -62,7 +63,7 @@ class DirectoryContext(BuildContext):
         self._fingerprint: str | None = None
         self._files: Mapping[str, Seen] = {}
         self._tree: FileTree | None = None
-        self._gone: list[str] = []  # known files that do not exist any more
+        self._gone: AbstractSet[str] = frozenset()  # known files that do not exist any more
         self._racy: set[str] = set()
         self._unchecked: set[str] = set()  # opened, and perhaps changed while they were read
         self._settled = 0  # no file with an older ctime is racy
@@ -92,11 +93,8 @@ class DirectoryContext(BuildContext):
                 # no cached step needs it
                 from img.adapters.build_context.walked_tree import WalkedTree
 
-                seen = self._walked()
-                known = self._store.load(self._root)
-                self._tree = WalkedTree(seen, known, self._root)
-                self._files = self._tree.files
-                self._gone = [path for path in known if path not in self._files]
+                tree = WalkedTree(self._walked(), self._store.load(self._root), self._root)
+                self._tree, self._files, self._gone = tree, tree.files, tree.gone
                 self._walk = None
             return self._tree
 

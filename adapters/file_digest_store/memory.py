@@ -1,7 +1,7 @@
 """Known files in a dict."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 
 from img.application.ports.file_digest_store import FileDigestStore, KnownFile
 
@@ -12,8 +12,8 @@ class MemoryFileDigestStore(FileDigestStore):
     def __init__(self) -> None:
         self._contexts: dict[str, dict[str, KnownFile]] = {}
 
-    def load(self, context: str) -> Mapping[str, KnownFile]:
-        return dict(self._contexts.get(context, {}))
+    def load(self, context: str) -> Iterator[tuple[str, KnownFile | None]]:
+        yield from [*self._contexts.get(context, {}).items()]
 
     def save(
         self,

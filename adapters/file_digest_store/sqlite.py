@@ -1,11 +1,9 @@
 """Known files in the state's database."""
 
-import gc
 import marshal
 import os
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -30,13 +28,13 @@ class SqliteFileDigestStore(FileDigestStore):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def load(self, context: str) -> Mapping[str, KnownFile]:
+    def load(self, context: str) -> Iterator[tuple[str, KnownFile | None]]:
         rows = self._database.read(
             "SELECT content FROM known_files"
             " WHERE context = (SELECT id FROM contexts WHERE directory = ?) ORDER BY part",
             (os.fsencode(context),),
         )
-        return _merged(rows)
+        return _changes(rows)
 
     def save(
         self,
@@ -99,18 +97,6 @@ class _Context:
         return count, int(size)
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    # Otherwise the collector scans the 10^5 new tuples, none of them garbage, repeatedly.
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def _encoded(known: Iterable[tuple[str, KnownFile]], gone: Iterable[str]) -> Iterator[bytes]:
     """Yield parts: added or changed files, and in the first, the paths of files that are gone."""
     files, gone = iter(known), list(gone)
@@ -138,39 +124,45 @@ def _part(known: Iterable[tuple[str, KnownFile]], gone: Iterable[str]) -> bytes:
 
 def _merged(rows: Iterable[Row]) -> dict[str, KnownFile]:
     files: dict[str, KnownFile] = {}
-    with _no_collection():
-        for (content,) in rows:
-            try:
-                known, gone = _decoded(content)
-            except (ValueError, EOFError, TypeError):  # corrupt: its files are read again
-                continue
-            if files:
-                files.update(known)
-            else:
-                files = known
-            for path in gone:
-                files.pop(path, None)
+    for path, known in _changes(rows):
+        if known is None:
+            files.pop(path, None)
+        else:
+            files[path] = known
     return files
 
 
-def _decoded(
-    content: bytes,
-    # Bypasses the NamedTuples' own __new__ and binds it here: a third faster.
-    new: Callable[..., Any] = tuple.__new__,
-) -> tuple[dict[str, KnownFile], list[str]]:
+def _changes(rows: Iterable[Row]) -> Iterator[tuple[str, KnownFile | None]]:
+    for (content,) in rows:
+        try:
+            known, gone = _decoded(content)
+        except (ValueError, EOFError, TypeError):  # corrupt: its files are read again
+            continue
+        yield from known
+        yield from ((path, None) for path in gone)
+
+
+def _decoded(content: bytes) -> tuple[Iterator[tuple[str, KnownFile]], list[str]]:
     joined, stamps, digests, xattrs, gone = marshal.loads(content)
     paths, texts = _split(joined), digests.hex()
     if len(stamps) != len(paths) * _STAMP.size or len(digests) != len(paths) * _DIGEST:
         raise ValueError("columns of different lengths")
-    starts = range(0, len(texts), 2 * _DIGEST)
-    known = {
-        path: new(KnownFile, (new(FileStamp, stamp), texts[start : start + 2 * _DIGEST], ()))
-        for path, stamp, start in zip(paths, _STAMP.iter_unpack(stamps), starts, strict=True)
-    }
-    for number, attributes in xattrs.items():
-        path = paths[number]
-        known[path] = known[path]._replace(xattrs=attributes)
-    return known, _split(gone)
+    return _known(paths, stamps, texts, dict(xattrs)), _split(gone)
+
+
+def _known(
+    paths: Sequence[str],
+    stamps: bytes,
+    texts: str,
+    xattrs: Mapping[int, tuple[tuple[str, bytes], ...]],
+    # Bypasses the NamedTuples' own __new__ and binds it here: a third faster.
+    new: Callable[..., Any] = tuple.__new__,
+) -> Iterator[tuple[str, KnownFile]]:
+    start, get_xattrs = 0, xattrs.get
+    for number, (path, stamp) in enumerate(zip(paths, _STAMP.iter_unpack(stamps), strict=True)):
+        digest = texts[start : start + 2 * _DIGEST]
+        start += 2 * _DIGEST
+        yield path, new(KnownFile, (new(FileStamp, stamp), digest, get_xattrs(number, ())))
 
 
 def _joined(paths: Iterable[str]) -> bytes:

@@ -1,7 +1,7 @@
 """Digests of context files, so that a rebuild need not read unchanged files."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 
@@ -30,8 +30,11 @@ class FileDigestStore(Protocol):
     """
 
     @abstractmethod
-    def load(self, context: str) -> Mapping[str, KnownFile]:
-        """Return the known files in the directory ``context`` (absolute) by relative path."""
+    def load(self, context: str) -> Iterator[tuple[str, KnownFile | None]]:
+        """Yield the known files in the directory ``context`` (absolute) with their relative paths.
+
+        A later pair replaces an earlier one of the same path; None: the file was gone then.
+        """
 
     @abstractmethod
     def save(

@@ -3,7 +3,7 @@
 import io
 import os
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,8 +22,8 @@ from img.testing.build_context import FILES, LINK, BuildContextContract
 
 
 class NoDigests(FileDigestStore):
-    def load(self, context: str) -> Mapping[str, KnownFile]:
-        return {}
+    def load(self, context: str) -> Iterator[tuple[str, KnownFile | None]]:
+        yield from ()
 
     def save(
         self,

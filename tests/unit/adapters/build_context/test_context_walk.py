@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from img.adapters.build_context import context_walk, shared_work
-from img.adapters.build_context.context_walk import Walk, walk
+from img.adapters.build_context.context_walk import Walk, stamp_of, walk
 from img.adapters.build_context.walked_tree import WalkedTree
 from img.application.ports.build_context import ContextFileChanged
+from img.application.ports.file_digest_store import KnownFile
 from img.domain.dockerfile.ignore import IgnoreMatcher
 
 PATTERNS: Sequence[Sequence[str]] = [
@@ -40,8 +41,7 @@ def walked(root: Path, patterns: Sequence[str], processors: int) -> Walk:
 
 
 def seen(found: Walk, root: Path) -> Sequence[object]:
-    tree = WalkedTree(found, {}, str(root))
-    return [*tree.walk("")]
+    return [*WalkedTree(found, (), str(root)).walk("")]
 
 
 @pytest.mark.parametrize("patterns", PATTERNS)
@@ -104,3 +104,23 @@ def test_a_directory_that_changes_is_named(
 
     with pytest.raises(ContextFileChanged, match=r"d\d"):
         walked(root, (), processors)
+
+
+def test_the_last_of_several_records_of_a_file_counts(root: Path) -> None:
+    paths = ["d0/e0/f0", "d1/e1/f1", "d2/e2/f2"]
+    known = [
+        (path, KnownFile(stamp_of((root / path).lstat()), path[-1] * 64, (("user.a", b""),)))
+        for path in paths
+    ]
+    other = known[1][1]._replace(stamp=known[0][1].stamp)
+    records = [*known, ("gone", other), ("back", other), (paths[1], other), (paths[2], None)]
+
+    tree = WalkedTree(walked(root, (), 1), [*records, ("back", None)], str(root))
+
+    entries = [tree.get(path) for path in paths]
+    assert [entry and (entry.digest, len(entry.xattrs)) for entry in entries] == [
+        ("0" * 64, 1),
+        ("", 0),
+        ("", 0),
+    ]
+    assert tree.gone == {"gone"}

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +24,8 @@ class Digests(FileDigestStore):
         self.known: dict[str, KnownFile] = {}
         self.saves = 0
 
-    def load(self, context: str) -> Mapping[str, KnownFile]:
-        return dict(self.known)
+    def load(self, context: str) -> Iterator[tuple[str, KnownFile | None]]:
+        yield from [*self.known.items()]
 
     def save(
         self,
