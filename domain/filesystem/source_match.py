@@ -92,7 +92,13 @@ def _match_with_parents(source: FileTree, word: str, in_context: bool) -> Iterat
         required = paths.clean(f"{start}/{pattern}")
     prefix = tuple(_plain_parts(pattern)) if pattern else ()
     for path in _expand(source, start, in_context)[0]:
-        yield SourceMatch(path, find_source(source, path), pattern, prefix, required)
+        resolved = find_source(source, path)
+        if pattern and not source.is_directory(resolved):
+            if required:
+                refuse_missing(source, required)
+            if in_context:  # BuildKit transfers no file that only the part above the pivot matches
+                continue
+        yield SourceMatch(path, resolved, pattern, prefix, required)
 
 
 def _plain_parts(pattern: str) -> Iterator[str]:

@@ -18,11 +18,13 @@ _ROOT = Entry("", DIRECTORY, 0o755)
 _FEW = 8
 
 
-class TooManyLinks(ImgError):
+class TooManyLinks(BuildError):
     """Circular symbolic links."""
 
+    preamble = ""  # also of commands that only read an image
+
     def __init__(self, path: str) -> None:
-        super().__init__(f"too many levels of symbolic links at /{path}")
+        super().__init__(f"too many levels of symbolic links at /{path.strip('/')}")
         self.path = path
 
 

@@ -97,6 +97,21 @@ def test_a_wildcard_below_a_directory_that_is_not_there_is_an_error(
         copy(source, word, to="/x/", parents=parents)
 
 
+@pytest.mark.parametrize("word", ["*/./a", "./*/./**/a", "?/./*", "f*/./none*"])
+def test_a_file_above_the_pivot_is_copied_from_stages_alone(word: str) -> None:
+    source = a_tree("d/a", "f", "e/")
+
+    assert "x/f <- f" not in shown(copy(source, word, to="/x/", parents=True))
+    from_stage = copy(source, word, to="/x/", parents=True, in_context=False)
+    assert "x/f <- f" in shown(from_stage)
+
+
+def test_a_file_has_nothing_below_a_pivot() -> None:
+    for in_context in (True, False):
+        with pytest.raises(SourceNotFound, match='"/f/a": not found'):
+            copy(a_tree("f"), "f/./a", to="/x/", parents=True, in_context=in_context)
+
+
 @pytest.mark.parametrize("word", ["f/*", "d/g/?", "l/*"])
 def test_a_wildcard_below_a_file_is_an_error_in_a_context_alone(word: str) -> None:
     source = a_tree("f", "d/g", "l->f")

@@ -118,8 +118,10 @@ def test_links_stay_inside() -> None:
 
 def test_links_in_a_circle_are_refused() -> None:
     tree = tree_of([a_link("a", "b"), a_link("b", "a")])
-    with pytest.raises(TooManyLinks):
-        tree.resolve("a/x")
+    with pytest.raises(TooManyLinks) as refusal:
+        tree.resolve("/a/x/")
+    assert refusal.value.message == "too many levels of symbolic links at /a/x"
+    assert refusal.value.exit_code == 4  # of a step
 
 
 def test_hard_links_are_the_file_they_are() -> None:
