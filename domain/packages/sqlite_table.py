@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from img.domain.packages.rpm import BadDatabase
 
 _MAGIC = b"SQLite format 3\0"
+_HEAD = 100  # bytes, of the database
 _INTERIOR, _LEAF = 5, 13  # types of the pages of a table
 _LOG_HEAD, _FRAME_HEAD = 32, 24  # bytes
 _MOST_DEPTH = 20
@@ -29,6 +30,8 @@ class SqliteTables:
     def __init__(self, database: bytes, log: bytes = b"") -> None:
         if database[:16] != _MAGIC:
             raise BadDatabase("no database of SQLite")
+        if len(database) < _HEAD:
+            raise BadDatabase("a SQLite database is cut short")
         self._database = database
         size = int.from_bytes(database[16:18], "big")
         self._page_size = 65536 if size == 1 else size
@@ -61,7 +64,7 @@ class SqliteTables:
             raise BadDatabase("a SQLite database has a page twice")
         seen.add(number)
         page = self._page(number)
-        start = 100 if number == _SCHEMA_PAGE else 0
+        start = _HEAD if number == _SCHEMA_PAGE else 0
         kind, cells = page[start], _short(page, start + 3)
         pointers = start + (12 if kind == _INTERIOR else 8)
         if kind not in (_INTERIOR, _LEAF) or pointers + 2 * cells > len(page):

@@ -87,6 +87,7 @@ def test_a_damaged_database_gives_rows_or_is_refused(tmp_path: Path, data: st.Da
 
 
 def test_other_files_are_refused() -> None:
-    for other in (b"", b"RpmP" * 100, b"SQLite format 3\0" + bytes(100)):
+    heads = (b"SQLite format 3\0" + bytes(100), b"SQLite format 3\0\x02\x00")
+    for other in (b"", b"RpmP" * 100, *heads):
         with pytest.raises(BadDatabase):
             list(SqliteTables(other).rows("Packages"))
