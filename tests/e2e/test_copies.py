@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.host.img_command import ImgFor, WriteContext
+from tests.support.host.machine import need_root
 from tests.support.host.many_runs import Run, run_all
 from tests.support.images.written_images import LayerEntry, SavedImage, read_archive
 
@@ -245,6 +246,7 @@ def test_an_image_dated_by_its_dockerfile_is_the_same_each_time(
 def test_a_directory_that_may_not_be_read_matters_only_where_it_is_copied(
     img_for: ImgFor, write_context: WriteContext
 ) -> None:
+    need_root()  # the context is of another user than the one of the build
     img = img_for("user")
     context = write_context(
         "FROM scratch AS used\nCOPY dist *.txt /a/\nCOPY d?st/f /b\n"

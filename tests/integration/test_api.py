@@ -106,7 +106,7 @@ def test_files_as_the_only_output_are_no_image(context: Path, tmp_path: Path) ->
     image = img.build(context, output=tmp_path / "out")
 
     assert not image
-    assert (tmp_path / "out/etc/hello").read_text() == "hello\n"
+    assert (tmp_path / "out/srv/hello").read_text() == "hello\n"
     with pytest.raises(img.NotFoundError, match="no image"):
         image.files["/etc/hello"]
 

@@ -184,20 +184,22 @@ def test_no_link_of_a_step_has_the_mode_of_a_file_outside_changed(
 
 
 @pytest.mark.plain_user
-def test_nothing_is_written_to_what_is_mounted_to_be_read(steps: Steps, tmp_path: Path) -> None:
+def test_nothing_is_written_to_what_is_mounted_to_be_read(steps: Steps) -> None:
     if not landlock.version():
         pytest.skip("the kernel has no Landlock")
-    (tmp_path / "file").write_text("kept")
-    (tmp_path / "closed").mkdir(mode=0o555)
-    mounts = (BindMount(source=str(tmp_path), target="/c"),)
+    place = steps.root.changed.with_name("mounted")  # not below /tmp, where PRoot has to write
+    place.mkdir()
+    (place / "file").write_text("kept")
+    (place / "closed").mkdir(mode=0o555)
+    mounts = (BindMount(source=str(place), target="/c"),)
     script = (
         "cat /c/file; for each in file new closed/new; do echo x >>/c/$each; done;"
         "busybox rm -f /c/file; busybox mkdir /c/d; echo"
     )
 
     assert steps.sh(script, in_env(mounts=mounts)) == "kept\n"
-    assert (tmp_path / "file").read_text() == "kept"
-    assert sorted(os.listdir(tmp_path)) == ["closed", "file"]
+    assert (place / "file").read_text() == "kept"
+    assert sorted(os.listdir(place)) == ["closed", "file"]
 
 
 @pytest.mark.plain_user

@@ -12,7 +12,7 @@ from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings, host_platform
 from img.entrypoints.wiring.root import open_container
 from tests.security.fuzzing import Target
-from tests.security.markers import Markers, files_with_the_token
+from tests.security.markers import Markers, files_with_the_token, make_readable
 
 _Input = TypeVar("_Input")
 _NOTHING = CacheOnly()
@@ -29,6 +29,7 @@ class Beside(Target[_Input]):
 
     def broken(self) -> str:
         changes = self.markers.changes()
+        make_readable(self.work)
         read = [str(path) for path in files_with_the_token(self.work)]
         for left in os.scandir(self.work):
             _remove(left)
@@ -48,7 +49,8 @@ class InProcess:
         self.context = place / "context"
         for directory in (self.state, self.context):
             directory.mkdir(mode=0o700)
-        self._host = host or BuildHost(id_map=IdMap.SAME)
+        ids = IdMap.SAME if os.geteuid() == 0 else IdMap.SINGLE
+        self._host = host or BuildHost(id_map=ids)
         settings = Settings(
             state=self.state,
             platform=host_platform(),

@@ -93,6 +93,20 @@ class Markers:
         return found
 
 
+def make_readable(directory: Path) -> None:
+    """Let an ordinary user read and remove all files below ``directory``, which archives made."""
+    directory.chmod(0o700)
+    for folder, folders, files in os.walk(directory):
+        for name in folders:
+            path = Path(folder, name)
+            if not path.is_symlink():
+                path.chmod(0o700)
+        for name in files:
+            path = Path(folder, name)
+            if stat.S_ISREG(path.lstat().st_mode) and not os.access(path, os.R_OK):
+                path.chmod(0o600)
+
+
 def files_with_the_token(*directories: Path) -> Iterator[Path]:
     """Yield the small regular files below ``directories`` that hold what the markers hold."""
     for directory in directories:
