@@ -47,6 +47,7 @@ _CAUSES = (
 )
 _NO_RANGES = "non-partial response"  # obstore's error for 200 where 206 is right
 _BUSY = ("429 Too Many Requests", "503 Service Unavailable", "SlowDown", "ServerBusy")
+_REFUSAL = "status code: 4"  # of any kind
 _REFUSED = ("401 Unauthorized", "403 Forbidden")
 _CREDENTIALS = "the credentials may be missing, or may not have the right to do this"
 
@@ -195,20 +196,19 @@ class ObjectStoreRemoteCache(RemoteCache):
             return None
 
     def _create_container(self) -> None:
-        """Make the container of Azure if it is missing, as BuildKit does. Raises RemoteCacheError.
+        """Make the container of Azure if it is missing, as BuildKit does.
 
-        Credentials that may write blobs may be without the right to make containers.
+        A refusal does not count: the container is there, or the credentials may write blobs but
+        make no container. Raises RemoteCacheError if there is no answer.
         """
-        from obstore.exceptions import AlreadyExistsError
-
         with self._creating:
             if self._creator is None:
                 return
             try:
-                with self._errors(), suppress(AlreadyExistsError):
+                with suppress(FileNotFoundError), self._errors(missing=True):
                     self._obstore.put(self._creator, "", b"", use_multipart=False)
             except RemoteCacheError as error:
-                if error.hint != _CREDENTIALS:
+                if isinstance(error, RemoteCacheBusy) or _REFUSAL not in error.message:
                     raise
                 log.debug("container not created", reason=error.message)
             self._creator = None

@@ -44,8 +44,9 @@ def container_creator(place: ObjectStoreCache, environment: Mapping[str, str]) -
     the container itself with ``restype=container`` is "Create Container" of Azure's REST API; so
     obstore's credentials serve for it too. Raises as open_stores.
     """
-    url = place.access["account_url"]
-    marked = f"{url}{'&' if urlsplit(url).query else '?'}restype=container"
+    url = urlsplit(place.access["account_url"])
+    query = "&".join(filter(None, (url.query, "restype=container")))
+    marked = url._replace(query=query).geturl()
     return _client(replace(place, access={**place.access, "account_url": marked}), environment)
 
 

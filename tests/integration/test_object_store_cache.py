@@ -197,7 +197,7 @@ def test_an_empty_cache_is_read_without_the_right_to_list() -> None:
         assert list(served_by(server).manifests()) == []
 
 
-@pytest.mark.parametrize("created", [201, 409, 403])
+@pytest.mark.parametrize("created", [201, 400, 403, 404, 409])
 def test_a_container_of_azure_is_made_before_the_first_write(created: int) -> None:
     def answer(request: Request) -> Answer:
         if request.method != "PUT":
