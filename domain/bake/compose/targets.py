@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from img.domain.bake.compose.build_types import check_build_types, check_service_types
 from img.domain.bake.compose.interpolation import Warn, read_dotenv
 from img.domain.bake.compose.project import Node, Project, as_mapping, is_local
 from img.domain.bake.definition.attributes import Contents
@@ -21,6 +22,7 @@ from img.domain.bake.definition.entries import (
 from img.domain.bake.definition.merging import merge_contents
 from img.domain.bake.errors import BakeError
 from img.domain.bake.values.numbers import BadNumber, Number
+from img.domain.go.booleans import parse_boolean
 from img.domain.go.quantities import BadQuantity, parse_byte_size
 
 _BUILD_KEYS = """
@@ -61,6 +63,7 @@ def _check(project: Project) -> None:
     for name, service in project.services.items():
         if "build" in service and service["build"] is None:
             raise BakeError(f"services.{name}.build: invalid type <nil> for build")
+        check_service_types(f"services.{name}", service)
         if "build" not in service and not service.get("image"):
             raise _failed(
                 f'service "{name}" has neither an image nor a build context specified: {_INVALID}'
@@ -100,14 +103,15 @@ class _Service:
         for key in build:
             if key not in _BUILD_KEYS.split() and not key.startswith("x-"):
                 raise BakeError(f"{self._path} additional properties '{key}' not allowed")
+        check_build_types(self._path, build)
         if build.get("dockerfile") and build.get("dockerfile_inline"):
             raise _failed(
                 f'service "{self._name}" declares mutualy exclusive dockerfile and '
                 f"dockerfile_inline: {_INVALID}"
             )
-        contents: Contents = {"context": self._local(self._text("context") or ".")}
+        contents: Contents = {"context": self._local(self._build.get("context") or ".")}
         for key in ("dockerfile", "dockerfile_inline", "target", "network"):
-            if text := self._text(key):
+            if text := self._build.get(key):
                 contents[key.replace("_", "-")] = text
         for key in ("no_cache", "pull"):
             if self._truth(key):
@@ -120,26 +124,18 @@ class _Service:
         except BadEntry as error:
             raise _failed(str(error)) from None
 
-    def _text(self, key: str) -> str:
-        return self._scalar(key, self._build.get(key))
-
     def _list(self, key: str) -> list[Node]:
-        value = self._build.get(key)
-        if value is None:
-            return []
-        if not isinstance(value, list):
-            raise BakeError(f"{self._path}.{key} must be a list")
+        value: list[Node] = self._build.get(key, [])
         return value
 
     def _texts(self, key: str) -> list[str]:
         """Return a list of strings, each once."""
-        texts = [self._scalar(f"{key}[{at}]", item) for at, item in enumerate(self._list(key))]
-        return list(dict.fromkeys(texts))
+        return list(dict.fromkeys(self._list(key)))
 
     def _truth(self, key: str) -> bool:
         value = self._build.get(key, False)
-        if isinstance(value, bool) or value is None:
-            return bool(value)
+        if isinstance(value, bool):
+            return value
         text = str(value).lower()
         if text in ("true", "1", "yes", "on", "y"):
             return True
@@ -166,8 +162,7 @@ class _Service:
         labels = as_mapping(self._build.get("labels"))
         if labels:
             made["labels"] = {
-                key: "" if value is None else self._scalar(f"labels.{key}", value)
-                for key, value in labels.items()
+                key: "" if value is None else scalar_text(value) for key, value in labels.items()
             }
         if hosts := self._hosts():
             made["extra-hosts"] = hosts
@@ -178,14 +173,9 @@ class _Service:
 
     def _arg(self, name: str, value: Node) -> str | None:
         if value is not None:
-            return self._scalar(f"args.{name}", value)
+            return scalar_text(value)
         found = self._environment().get(name)
         return self._machine.variables.get(name) if found is None else found
-
-    def _scalar(self, key: str, value: Node) -> str:
-        if isinstance(value, dict | list):
-            raise BakeError(f"{self._path}.{key} must be a boolean, null, number or string")
-        return scalar_text(value)
 
     def _environment(self) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -243,8 +233,7 @@ class _Service:
             made["platforms"] = platforms
         if size := self._build.get("shm_size"):
             made["shm-size"] = _size(str(size))
-        limits = self._build.get("ulimits")
-        if isinstance(limits, dict):
+        if limits := self._build.get("ulimits"):
             made["ulimits"] = [_ulimit(str(name), limit) for name, limit in sorted(limits.items())]
         return made
 
@@ -265,8 +254,8 @@ class _Service:
             ]
         attest = []
         for kind in ("sbom", "provenance"):
-            if kind in build and build[kind] is not None:
-                attest += attest_entries(_attestation(kind, build[kind]))
+            if text := scalar_text(build.get(kind)):
+                attest += attest_entries(_attestation(kind, text))
         if attest:
             made["attest"] = attest
         return made
@@ -342,11 +331,11 @@ def _words(node: Node) -> list[str]:
     return [scalar_text(item) for item in node]
 
 
-def _attestation(kind: str, value: Node) -> str:
-    text = scalar_text(value)
-    if text in ("true", "false"):
-        return f"type={kind}" + (",disabled=true" if text == "false" else "")
-    return f"type={kind},{text}"
+def _attestation(kind: str, text: str) -> str:
+    switch = parse_boolean(text)
+    if switch is None:
+        return f"type={kind},{text}"
+    return f"type={kind}" + ("" if switch else ",disabled=true")
 
 
 def _ulimit(name: str, limit: Node) -> str:

@@ -15,7 +15,7 @@ from img.domain.bake.definition.environment import (
     typed_variable,
 )
 from img.domain.bake.definition.merged import Merged
-from img.domain.bake.errors import BakeSyntaxError
+from img.domain.bake.errors import BakeSyntaxError, Span
 from img.domain.bake.functions.library import Surroundings, library
 from img.domain.bake.language.body import Block
 from img.domain.bake.language.expressions import Expression, Literal, Tuple, Variable
@@ -186,7 +186,7 @@ class Evaluator:
         for validation in block.body.blocks("validation", 0):
             condition = validation.body.attributes.get("condition")
             if condition is None:
-                continue
+                raise _no_truth(validation.body.missing)
             result = self._checked_value(condition.expression)
             try:
                 truth = convert(result, BOOL)
@@ -197,11 +197,7 @@ class Evaluator:
                     condition.expression.span,
                 ) from None
             if truth.is_null:
-                raise BakeSyntaxError(
-                    "Invalid condition result",
-                    "Condition expression must return either true or false, not null.",
-                    condition.expression.span,
-                )
+                raise _no_truth(condition.expression.span)
             if not truth.truth:
                 raise BakeSyntaxError(
                     "Validation failed", self._message(validation), condition.expression.span
@@ -314,6 +310,14 @@ class Evaluator:
             ) from None
         finally:
             self._references.discard(key)
+
+
+def _no_truth(span: Span) -> BakeSyntaxError:
+    return BakeSyntaxError(
+        "Invalid condition result",
+        "Condition expression must return either true or false, not null.",
+        span,
+    )
 
 
 def _open(value: Value) -> Value:

@@ -1,5 +1,6 @@
 """Any values in compose files give targets or an error; variables are replaced in them."""
 
+import json
 import time
 from typing import Any
 
@@ -121,3 +122,54 @@ def test_a_dotenv_whose_values_double_is_refused_soon() -> None:
         )
 
     assert time.process_time() - start < 3
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("args", None),
+        ("args", "A=1"),
+        ("args", ["A=1", 2]),
+        ("args", {"A": ["1"]}),
+        ("labels", 5),
+        ("tags", None),
+        ("tags", "a"),
+        ("platforms", [5]),
+        ("target", 5),
+        ("dockerfile", None),
+        ("no_cache", 1),
+        ("shm_size", True),
+        ("extra_hosts", {"a": 5}),
+        ("ssh", "default"),
+        ("secrets", "s"),
+        ("ulimits", ["nofile=1"]),
+    ],
+)
+def test_a_value_below_build_has_the_type_of_the_specification(key: str, value: object) -> None:
+    with pytest.raises(BakeError, match=rf"services\.a\.build\.{key}.* must be a "):
+        _targets([{"services": {"a": {"build": {key: value}}}}])
+
+
+@pytest.mark.parametrize("service", [{"image": 5}, {"image": None}, {"environment": "A"}])
+def test_so_have_the_values_beside_it(service: dict[str, object]) -> None:
+    with pytest.raises(BakeError, match=r"services\.a\.(image|environment) must be a "):
+        _targets([{"services": {"a": {"build": ".", **service}}}])
+
+
+@pytest.mark.parametrize(
+    ("value", "attests"),
+    [
+        (True, [{"type": "sbom"}]),
+        (0, [{"type": "sbom", "disabled": True}]),
+        ("f", [{"type": "sbom", "disabled": True}]),
+        ("generator=x", [{"type": "sbom", "generator": "x"}]),
+        ("", None),
+    ],
+)
+def test_an_attestation_is_switched_by_any_boolean_of_go(
+    value: object, attests: list[dict[str, object]] | None
+) -> None:
+    definition = _targets([{"services": {"a": {"build": {"sbom": value}}}}])
+    shown = json.loads(print_plan(plan(definition, ["a"], (), {})))
+
+    assert shown["target"]["a"].get("attest") == attests

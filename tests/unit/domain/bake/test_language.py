@@ -129,3 +129,9 @@ def test_what_is_unfinished_is_refused_where_it_should_go_on(
 
     assert refusal.value.message.startswith(f"{where}: ")
     assert message in refusal.value.message
+
+
+def test_a_validation_needs_a_condition() -> None:
+    text = 'variable "F" {\n  default = "x"\n  validation {\n    error_message = "m"\n  }\n}\n'
+    with pytest.raises(BakeSyntaxError, match="must return either true or false, not null"):
+        define([parse_hcl(SourceText("t", text))], _INPUTS)
