@@ -174,7 +174,8 @@ async def _first_worker(cluster: Any, settings: ClusterSettings, ended: asyncio.
             raise NotStarted(_first_line(failure))
         codes = [each.exit_code for each in workers if isinstance(each, CommandWorker)]
         if codes and None not in codes:
-            raise NotStarted(f"all workers ended, with the exit code {codes[0]}")
+            words = next((f": {each.last_words}" for each in workers if each.last_words), "")
+            raise NotStarted(f"all workers ended, with the exit code {codes[0]}{words}")
         if loop.time() > deadline:
             raise NotStarted(f"no worker has started within {patience_s:g} s")
         with suppress(TimeoutError):
@@ -204,6 +205,9 @@ def _answer(document: dict[str, str]) -> None:
 
 def _first_line(error: Exception) -> str:
     """Return the failure in one line; dask-jobqueue puts stderr of a command at the end."""
+    if isinstance(error, FileNotFoundError) and error.filename:
+        missing = "not installed" if os.sep not in str(error.filename) else "not there"
+        return f"{error.filename} is {missing}"
     text = str(error) or type(error).__name__
     _, found, said = text.partition("stderr:\n")
     lines = [line.strip() for line in (said if found else text).splitlines() if line.strip()]

@@ -29,6 +29,7 @@ from img.domain.platform import Platform
 
 _STOP_S = 10.0  # for the worker to leave its cluster
 _POLL_S = 0.05
+_SILENCE_S = 5.0  # before a worker says that it waits
 _MOST_CERTIFICATES = 1 << 20  # bytes
 _END_S = 5.0  # for its children to end by themselves
 _CONFIG = {
@@ -69,6 +70,7 @@ class DaskWorker:
         emulated: Sequence[Platform],
         version: str,
         on_joined: Callable[[str], None] = lambda _address: None,
+        on_waiting: Callable[[], None] = lambda: None,
     ) -> None:
         slots = options.slots or CPU_COUNT
         memory = parse_memory(options.memory) if options.memory else int(MEMORY_LIMIT)
@@ -78,6 +80,7 @@ class DaskWorker:
         self._resources = resources_of(natives, emulated, slots=slots, memory=memory)
         self._facts = {"version": version}
         self._on_joined = on_joined  # called with the address of the worker
+        self._on_waiting = on_waiting  # called once if the scheduler does not answer at once
 
     def run(self) -> None:
         """Serve a cluster until SIGTERM or SIGINT, or the end of its scheduler.
@@ -114,7 +117,11 @@ class DaskWorker:
 
     async def _worked(self, directory: str, security: Security | None) -> None:
         """Join the cluster, and leave it when cancelled. Raises ClusterNotStarted at its end."""
-        worker = await self._joined(directory, security)
+        waiting = asyncio.get_running_loop().call_later(_SILENCE_S, self._on_waiting)
+        try:
+            worker = await self._joined(directory, security)
+        finally:
+            waiting.cancel()
         try:
             self._on_joined(worker.address)
             await worker.finished()
@@ -128,8 +135,8 @@ class DaskWorker:
         given = self._options.name
         failure: BaseException | None = None
         for name in [given] if given else [host, f"{host}-{os.getpid()}"]:
+            worker = self._named(name, directory, security)
             try:
-                worker = self._named(name, directory, security)
                 await worker
             except (OSError, TimeoutError, RuntimeError, ValueError) as error:
                 failure = error.__cause__ or error
@@ -143,25 +150,32 @@ class DaskWorker:
                 f"the scheduler {self._options.scheduler} has a worker {given} already",
                 hint="choose another --name",
             ) from None
+        reason = _first_line(failure)
+        if isinstance(failure, TimeoutError):
+            reason = f"there is no answer within {self._options.death_timeout_s or 0:g} s"
         raise ClusterNotStarted(
-            f"the scheduler {self._options.scheduler} cannot be reached: {_first_line(failure)}"
+            f"the scheduler {self._options.scheduler} cannot be reached: {reason}"
         ) from None
 
     def _named(self, name: str, directory: str, security: Security | None) -> Worker:
-        return Worker(
-            str(self._options.scheduler),
-            name=name,
-            nthreads=self._slots,
-            memory_limit=self._memory,
-            resources=dict(self._resources),
-            local_directory=directory,
-            interface=self._options.interface or None,
-            death_timeout=self._options.death_timeout_s,
-            security=security,
-            dashboard=False,
-            dashboard_address="127.0.0.1:0",
-            startup_information={FACTS: lambda _worker: self._facts},
-        )
+        """Return the worker before it connects. Raises ClusterNotStarted."""
+        try:
+            return Worker(
+                str(self._options.scheduler),
+                name=name,
+                nthreads=self._slots,
+                memory_limit=self._memory,
+                resources=dict(self._resources),
+                local_directory=directory,
+                interface=self._options.interface or None,
+                death_timeout=self._options.death_timeout_s,
+                security=security,
+                dashboard=False,
+                dashboard_address="127.0.0.1:0",
+                startup_information={FACTS: lambda _worker: self._facts},
+            )
+        except (OSError, ValueError) as error:  # the directory, the interface
+            raise ClusterNotStarted(f"the worker cannot start: {_first_line(error)}") from None
 
     def _security(self) -> Security | None:
         options = self._options
@@ -175,8 +189,10 @@ class DaskWorker:
                 hint="use --tls-ca-file, --tls-cert and --tls-key",
             )
         for path in (options.ca, options.cert, options.key):
-            if not os.access(path, os.R_OK):
-                raise UsageError(f"{path} cannot be read")
+            try:
+                os.close(os.open(path, os.O_RDONLY))
+            except OSError as error:
+                raise UsageError(f"{path} cannot be read: {error.strerror}") from None
         return Certificates(ca=options.ca, cert=options.cert, key=options.key).security()
 
 
@@ -235,4 +251,6 @@ def _at_end_of_input(call: Callable[[], None]) -> None:
 
 
 def _first_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror.lower()}"
     return (str(error) or type(error).__name__).splitlines()[0]

@@ -105,9 +105,11 @@ def worker(
         cert=tls_cert,
         key=tls_key,
         certificates_from_input=tls_stdin,
+        state=state,
         on_joined=lambda own: say(
             f"worker {own} has joined {scheduler}; its state is {state}", error=True
         ),
+        on_waiting=lambda: say(f"waiting for the scheduler {scheduler}", error=True),
     ).run()
 
 

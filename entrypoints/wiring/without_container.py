@@ -17,6 +17,7 @@ with lazy_imports(__name__):
     from img.adapters.host_survey.linux import LinuxSurvey
     from img.adapters.linux.regular_files import read_regular
     from img.adapters.shared_blobs.directory import DirectorySharedBlobs
+    from img.adapters.state_lock.file import FileStateLock
     from img.application.usecases.diagnose import Diagnose
     from img.domain.errors import UsageError
     from img.domain.options.cluster_settings import SettingsFile, parse_cluster_settings
@@ -74,19 +75,22 @@ def cluster_settings(environment: Mapping[str, str]) -> ClusterSettings:
     return parse_cluster_settings(files, environment)
 
 
-def cluster_worker(scheduler: SchedulerAddress, **options: Any) -> DaskWorker:
+def cluster_worker(scheduler: SchedulerAddress, *, state: str, **options: Any) -> DaskWorker:
     """Return the worker of ``img worker``, which runs programs of all platforms that run here.
 
-    ``options`` are those of WorkerOptions, and ``on_joined``. Raises MissingClusterExtra.
+    ``options`` are those of WorkerOptions, ``on_joined`` and ``on_waiting``. Raises
+    MissingClusterExtra, and StateError for a ``state`` that cannot be written.
     """
     require_extra("img worker")
+    with FileStateLock(Path(state)).working():
+        pass
     from img import __version__
     from img.adapters.cluster_launcher.worker import DaskWorker, WorkerOptions
     from img.domain.cluster_worker import PLATFORMS
     from img.entrypoints.settings import host_platform
 
     host = host_platform()
-    on_joined = options.pop("on_joined")
+    callbacks = {name: options.pop(name) for name in ("on_joined", "on_waiting")}
     natives = [each for each in PLATFORMS if BinfmtPrograms(host, Path(os.devnull)).run(each)]
     running = [each for each in PLATFORMS if BinfmtPrograms(host).run(each)]
     return DaskWorker(
@@ -94,5 +98,5 @@ def cluster_worker(scheduler: SchedulerAddress, **options: Any) -> DaskWorker:
         natives=natives,
         emulated=[each for each in running if each not in natives],
         version=__version__,
-        on_joined=on_joined,
+        **callbacks,
     )

@@ -105,11 +105,24 @@ def test_workers_of_ssh_run_where_ssh_leads(
     assert all("BatchMode=yes" in line and "PRIVATE KEY" not in line for line in lines)
 
 
-def test_a_worker_that_cannot_start_is_an_error(settings: ClusterSettings) -> None:
-    failing = ClusterSettings(command="false", state=settings.state)
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("false", "all workers ended, with the exit code 1$"),
+        (
+            "sh -c 'echo Trying; echo Error: no host b >&2; exit 3'",
+            "all workers ended, with the exit code 3: no host b$",
+        ),
+        ("no-such-program", "no-such-program is not installed$"),
+    ],
+)
+def test_a_worker_that_cannot_start_is_an_error(
+    command: str, reason: str, settings: ClusterSettings
+) -> None:
+    failing = ClusterSettings(command=command, state=settings.state)
 
     with (
-        pytest.raises(ClusterNotStarted, match="local:2: all workers ended, with the exit code 1"),
+        pytest.raises(ClusterNotStarted, match=f"local:2: {reason}"),
         started(HostProcessLauncher(), LocalWorkers(2), failing),
     ):
         pass

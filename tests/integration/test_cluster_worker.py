@@ -22,6 +22,9 @@ from img.domain.options.cluster_settings import ClusterSettings
 from img.entrypoints.settings import host_platform
 from img.testing.cluster_launcher import started
 from tests.support.servers.certificates import Authority
+from tests.support.servers.free_port import free_port
+
+_WORKER = (sys.executable, "-m", "img", "worker")
 
 
 def tls_of(authority: Authority) -> Certificates:
@@ -48,9 +51,9 @@ def cluster(tls: Certificates, tmp_path: Path) -> Iterator[ClusterEndpoint]:
         yield endpoint
 
 
-def worker(address: str, *options: str) -> subprocess.Popen[str]:
+def worker(address: str, *options: str, death_timeout: str = "20") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "img", "worker", address, "--death-timeout", "20", *options],
+        [*_WORKER, address, "--death-timeout", death_timeout, *options],
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -95,6 +98,45 @@ def test_a_worker_joins_with_its_certificate_and_leaves_nothing(
     assert told == str(state)
     assert not Path(f"/proc/{orphan}").exists()
     process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "reason"),
+    [
+        ((), 6, "the scheduler {address} cannot be reached: there is no answer within 0.5 s"),
+        (
+            ("--local-directory", "{file}/a"),
+            6,
+            "the worker cannot start: {file}/a: not a directory",
+        ),
+        (("--state", "{file}/a"), 8, "cannot make the state directory {file}/a: Not a directory"),
+    ],
+)
+def test_a_worker_without_a_scheduler_or_a_directory_says_so(
+    options: tuple[str, ...], code: int, reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    places = {"file": str(tmp_path / "file"), "address": f"tcp://127.0.0.1:{free_port()}"}
+    state = ("--state", str(tmp_path / "state"))
+    given = [each.format(**places) for each in (*state, *options)]
+
+    process = worker(places["address"], *given, death_timeout="0.5")
+    _, said = process.communicate(timeout=60)
+
+    assert said.startswith(f"Error: {reason.format(**places)}")
+    assert said.count("\n") == 1
+    assert process.returncode == code
+
+
+def test_a_worker_says_that_it_waits_for_its_scheduler(tmp_path: Path) -> None:
+    address = f"tcp://127.0.0.1:{free_port()}"
+
+    process = worker(address, "--state", str(tmp_path / "state"))
+
+    assert process.stderr is not None
+    assert process.stderr.readline() == f"waiting for the scheduler {address}\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[1] == ""
 
 
 def test_a_worker_with_another_authority_is_not_admitted(
