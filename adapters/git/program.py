@@ -204,9 +204,9 @@ def _chosen(refs: Mapping[str, str], ref: str) -> GitCommit | None:
     short = ref.removeprefix("refs/")
     for name in (ref, f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/{short}"):
         # The commit of an annotated tag is listed under its name with "^{}".
-        commit = refs.get(f"{name}^{{}}") or refs.get(name)
-        if commit and (name.startswith("refs/") or name == "HEAD"):
-            return GitCommit(name=commit, ref=name)
+        commit, listed = refs.get(f"{name}^{{}}", ""), refs.get(name, "")
+        if listed and (name.startswith("refs/") or name == "HEAD"):
+            return GitCommit(name=commit or listed, ref=name, tag=listed if commit else "")
     return None
 
 

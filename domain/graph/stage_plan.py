@@ -133,6 +133,8 @@ class _Planner:
         if len(stages) == 1 and not any(stages[0].step_sources):
             stages = [replace(stages[0], name="")]
         needed = self._needed(stages, target)
+        if self._no_image:  # of a trigger
+            raise self._no_image
         ordered = tuple(needed[index] for index in sorted(needed))
         _refuse_later_sources(ordered, stages)
         return StagePlan(

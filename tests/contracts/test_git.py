@@ -121,6 +121,17 @@ class TestGitRepositories(GitRepositoriesContract):
 
 
 @needs_git
+def test_an_annotated_tag_has_a_hash_of_its_own(tmp_path: Path) -> None:
+    with smart(tmp_path) as hosted:
+        annotated = hosted.git.commit_of(hosted.remote, "v2", PUBLIC, NEVER)
+        plain = hosted.git.commit_of(hosted.remote, "v1", PUBLIC, NEVER)
+
+    assert annotated.name == hosted.second
+    assert annotated.tag not in ("", hosted.second)
+    assert plain.tag == ""
+
+
+@needs_git
 def test_nothing_is_left_of_a_checkout(tmp_path: Path, room: Path) -> None:
     with smart(tmp_path) as hosted:
         checked_out(hosted, "main")

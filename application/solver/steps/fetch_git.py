@@ -89,8 +89,9 @@ class FetchRepository:
         operation = self.guard.checkout(operation, self.pins)
         with self._access(operation.remote) as access:
             commit = self._commit(operation, access, cancelled)
-            if not commit.name.startswith(operation.checksum):
-                raise CommitMismatch(operation.checksum, commit.name)
+            if not commit.has_checksum(operation.checksum):
+                actual = f"{commit.tag} or {commit.name}" if commit.tag else commit.name
+                raise CommitMismatch(operation.checksum, actual)
             key = _key(operation, commit)
             record = self.lookup(key)
             cached = record is not None

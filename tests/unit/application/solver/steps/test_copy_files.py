@@ -253,6 +253,14 @@ def test_add_unpacks_several_archives_into_one_directory() -> None:
     assert app.files_of(by_wildcard) == {"to/d/one": b"1", "to/d/two": b"2"}
 
 
+def test_a_damaged_archive_is_an_error_of_its_line() -> None:
+    files = {"d/data.tar": a_tar([("in/it", bytes(5000))])[:3000]}
+
+    with pytest.raises(BuildError, match=r"cannot unpack /d/data\.tar: .* cut short") as failed:
+        InMemoryApp().build("FROM scratch\nADD d/*.tar /x/\n", files)
+    assert failed.value.lines == (2, 2)
+
+
 @pytest.mark.parametrize("changed", ["x/a.tar", "y/a.tar"])
 def test_a_change_of_any_of_several_archives_is_a_change(changed: str) -> None:
     app = InMemoryApp()
