@@ -4,6 +4,7 @@ import atexit
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
@@ -193,7 +194,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if not (code or isinstance(lost, BrokenPipeError)):
             code = report(output_lost(lost))
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stderr.flush()
     # Everything is closed. Finalizing the interpreter takes a tenth of the time of a build that
     # has nothing to do.
     atexit._run_exitfuncs()
@@ -204,7 +206,8 @@ def _show_traceback(bug: Exception) -> int:
     """Print the traceback of ``bug`` with escaped control characters; return Python's exit code."""
     import traceback
 
-    say_text("".join(traceback.format_exception(bug)), error=True)
+    with suppress(OSError):  # standard error may be what has failed
+        say_text("".join(traceback.format_exception(bug)), error=True)
     return 1
 
 

@@ -314,6 +314,19 @@ def test_results_that_cannot_get_out_are_an_error(
     assert outcome.stderr.count("\n") == 1, outcome.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [("ls --nope", 1), ("build --progress=rawjson .", 0), ("build --progress=plain .", 1)],
+)
+def test_messages_that_cannot_get_out_leave_the_exit_code(
+    app: Img, arguments: str, code: int
+) -> None:
+    line = f'"$0" -m img {arguments} 2>/dev/full'
+    shell = replace(app, command=("sh", "-c", line, app.python))
+
+    assert shell(code=code, cwd=app.home.parent / "context").stderr == ""
+
+
 def test_without_any_standard_stream_a_build_goes_well(app: Img) -> None:
     shell = replace(app, command=("sh", "-c", '"$0" -m img "$@" <&- >&- 2>&-', app.python))
 
