@@ -25,7 +25,7 @@ from img.domain.process import (
     TmpfsMount,
     Ulimit,
 )
-from tests.support.host.descriptors import open_files
+from tests.support.host.descriptors import open_files, opened_since
 from tests.support.steps.executors import ISOLATED, executor_named
 from tests.support.steps.step_drivers import (
     driver_of,
@@ -347,7 +347,7 @@ def test_descriptors_are_given_back(steps: Steps) -> None:
         with pytest.raises(ProcessNotStarted):
             steps.run(["nothing"])
 
-    assert open_files() == before
+    assert opened_since(before) == []
 
 
 @on_directories

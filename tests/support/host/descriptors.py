@@ -3,6 +3,7 @@
 import gc
 import os
 import re
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +25,14 @@ def open_files(pid: int | None = None) -> list[str]:
             with suppress(OSError):  # the descriptor of the listing itself
                 found.append(_NUMBER.sub("", os.readlink(f"{place}/{name}")))
     return sorted(found)
+
+
+def opened_since(before: list[str]) -> list[str]:
+    """List what this process has open in addition to ``before``, a result of ``open_files``.
+
+    A thread of an earlier test may close one of its own meanwhile.
+    """
+    return sorted((Counter(open_files()) - Counter(before)).elements())
 
 
 def open_below(place: Path, *pids: int) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from img.adapters.linux import capabilities
 from img.adapters.storage.own_files import NotOwn
 from img.adapters.storage.work_directory import WorkDirectory, bytes_below, remove_tree, sweep
-from tests.support.host.descriptors import open_files
+from tests.support.host.descriptors import open_files, opened_since
 from tests.support.host.machine import need_root
 from tests.unit.adapters.linux.forked import exit_code_of
 
@@ -117,6 +117,6 @@ def test_directories_deeper_than_a_path_are_measured_and_removed(tmp_path: Path)
 
     assert bytes_below(directory.path) >= 1 << 20
 
-    assert open_files() == before
+    assert opened_since(before) == []
     directory.remove()
     assert not Path(directory.path).exists()
