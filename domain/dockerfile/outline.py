@@ -99,14 +99,14 @@ class _Capture:
                 self._take_mounts(step, step.instruction)
 
     def used_arguments(self) -> Iterator[OutlinedArgument]:
-        """Yield the arguments that are used, and those in their default values."""
+        """Yield the arguments that are used, and those in their default values, as declared."""
         waiting, seen = set(self.used), set[str]()
         while waiting:
             name = waiting.pop()
             seen.add(name)
             if declared := self.declared.get(name):
-                yield declared.argument
                 waiting |= declared.uses - seen
+        yield from (each.argument for name, each in self.declared.items() if name in seen)
 
     def _take_argument(self, step: Step, argument: Argument) -> None:
         self.used.add(argument.name)
@@ -185,7 +185,7 @@ def _merged(groups: Iterable[Iterable[_Item]]) -> tuple[_Item, ...]:
     for group in groups:
         for item in group:
             found.setdefault(item.name, item)
-    return tuple(sorted(found.values(), key=lambda item: (item.lines, item.name)))
+    return tuple(sorted(found.values(), key=lambda item: item.lines))
 
 
 def _outlined(argument: Argument, value: str | None, lines: Lines) -> OutlinedArgument:

@@ -246,6 +246,7 @@ def test_a_step_that_two_stages_do_alike_is_done_anew_if_one_of_them_wants_that(
         ("FROM --platform=$P a", "empty platform value from expression $P", 1),
         ("FROM a AS b\nCOPY --from=c x y\nFROM b AS c", "cannot copy from stage", 2),
         ("FROM a AS b\nRUN --mount=from=c x\nFROM b AS c", "cannot mount from stage", 2),
+        ("FROM a AS b\nONBUILD COPY --from=s<t x y\nFROM b", 'failed to parse stage name "s<t"', 3),
     ],
 )
 def test_what_no_stage_can_be_built_from_is_refused_at_its_line(
