@@ -68,9 +68,9 @@ class _Loader:
         for file in files:
             self._count()
             for document in file.documents or [None]:
-                merged = merge_nodes(merged, self._document(document), ())
+                own = self._with_extensions(self._included(self._document(document)))
+                merged = merge_nodes(merged, own, ())
         merged = _without_tags(merged)
-        merged = self._included(merged)
         if "services" not in merged:
             raise BakeError("empty compose file")
         services = merged["services"]
@@ -82,9 +82,8 @@ class _Loader:
             if service is not None and not isinstance(service, dict):
                 raise BakeError(f"services.{name} must be a mapping")
         known = {str(name): service or {} for name, service in services.items()}
-        extended = {name: self._extended(name, known, ()) for name in known}
         secrets = merged.get("secrets") or {}
-        return Project(extended, secrets if isinstance(secrets, dict) else {})
+        return Project(known, secrets if isinstance(secrets, dict) else {})
 
     def _count(self) -> None:
         self._files += 1
@@ -135,15 +134,27 @@ class _Loader:
                 self._count()
                 for document in self._read(str(path)).documents:
                     inner = self._included(_without_tags(self._document(document)))
+                    inner = self._with_extensions(inner)
                     base = merge_nodes(base, _relative(inner, posixpath.dirname(str(path))), ())
         return merge_nodes(base, merged, ()) if base else merged
+
+    def _with_extensions(self, document: dict[str, Node]) -> dict[str, Node]:
+        """Return a document with the services that its services extend; others come later."""
+        services = document.get("services")
+        if not isinstance(services, dict):
+            return document
+        made = {
+            name: self._extended(str(name), services, ()) if isinstance(service, dict) else service
+            for name, service in services.items()
+        }
+        return {**document, "services": made}
 
     def _extended(
         self, name: str, services: Mapping[str, Node], above: tuple[str, ...]
     ) -> dict[str, Node]:
         service: dict[str, Node] = dict(services.get(name) or {})
         extends = service.pop("extends", None)
-        if extends is None:
+        if extends is None or isinstance(extends, Tagged):
             return service
         if isinstance(extends, str):
             extends = {"service": extends}
@@ -163,7 +174,7 @@ class _Loader:
         if base not in others:
             where = f" in {path}" if path else ""
             raise BakeError(f"service {base!r} not found{where}".replace("'", '"'))
-        parent = self._extended(base, others, above)
+        parent = _without_tags(self._extended(base, others, above))
         if path:
             directory = posixpath.dirname(path)
             parent = _moved(parent, directory) if directory else parent

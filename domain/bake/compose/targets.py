@@ -56,7 +56,7 @@ def targets_of(project: Project, machine: Machine) -> Definition:
         before = targets.get(label)
         targets[label] = contents if before is None else merge_contents(before, contents)
     group = GroupDefinition("default", tuple(targets))
-    return Definition(targets, {"default": group} if targets else {})
+    return Definition(targets, {"default": group} if project.services else {})
 
 
 def _check(project: Project) -> None:
@@ -137,9 +137,9 @@ class _Service:
         if isinstance(value, bool):
             return value
         text = str(value).lower()
-        if text in ("true", "1", "yes", "on", "y"):
+        if text in ("true", "yes", "on", "y"):
             return True
-        if text in ("false", "0", "no", "off", "n"):
+        if text in ("false", "no", "off", "n"):
             return False
         raise BakeError(
             "decoding failed due to the following error(s):\n\n"

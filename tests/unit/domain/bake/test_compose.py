@@ -173,3 +173,40 @@ def test_an_attestation_is_switched_by_any_boolean_of_go(
     shown = json.loads(print_plan(plan(definition, ["a"], (), {})))
 
     assert shown["target"]["a"].get("attest") == attests
+
+
+def test_a_service_extends_those_of_its_own_file_as_they_are_there() -> None:
+    first = {"services": {"a": {"build": ".", "image": "one"}, "b": {"build": {}, "extends": "a"}}}
+    second = {"services": {"a": {"image": "two"}}}
+
+    assert _tags([first, second]) == {"a": ["two"], "b": ["one"]}
+    with pytest.raises(BakeError, match='service "a" not found'):
+        _targets([{"services": {"a": {"build": "."}}}, {"services": {"b": {"extends": "a"}}}])
+
+
+def test_what_replaces_a_value_of_another_file_replaces_an_extended_one_too() -> None:
+    first = {"services": {"a": {"build": {"tags": ["x"]}}}}
+    second = {
+        "services": {
+            "a": {"build": {"tags": ["y"]}},
+            "b": {"extends": "a", "build": {"tags": Tagged("!override", ["z"])}},
+        }
+    }
+
+    assert _tags([first, second]) == {"a": ["x", "y"], "b": ["z"]}
+
+
+def _tags(documents: list[Any]) -> dict[str, object]:
+    return {name: each.get("tags") for name, each in _targets(documents).targets.items()}
+
+
+def test_services_without_a_build_are_a_group_of_no_targets() -> None:
+    shown = print_plan(plan(_targets([{"services": {"a": {"image": "x"}}}]), [], (), {}))
+
+    assert json.loads(shown) == {"group": {"default": {"targets": []}}, "target": {}}
+
+
+@pytest.mark.parametrize("text", ["1", "0", "t", ""])
+def test_a_switch_in_quotes_is_a_boolean_of_yaml(text: str) -> None:
+    with pytest.raises(BakeError, match="invalid boolean"):
+        _targets([{"services": {"a": {"build": {"no_cache": text}}}}])
