@@ -27,8 +27,10 @@ def open_stores(
 ) -> "tuple[ObjectStore, ObjectStore]":
     """Return a client for uploads, and one for requests without a body.
 
-    The second one ends a request after ``silence_s`` without a byte of its answer; the time of
-    sending would count as well. Raises RemoteCacheError, ValueError and the errors of obstore.
+    Both end a request when the peer takes no byte of it for 30 seconds (TCP_USER_TIMEOUT, a default
+    of obstore's library reqwest). The second one ends a request after ``silence_s`` without a byte
+    of its answer; the time of sending would count as well. Raises RemoteCacheError, ValueError and
+    the errors of obstore.
     """
     provider = aws_profile(place, environment)
     return (

@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -289,6 +290,25 @@ def test_a_store_that_does_not_answer_is_asked_no_longer() -> None:
 
         assert time.monotonic() - began < 10
         held.set()
+
+
+@pytest.mark.all_tests
+def test_an_upload_ends_when_no_byte_moves_for_half_a_minute() -> None:
+    content = bytes(8 << 20)
+    blob = replace(BLOB, digest=Digest.of(content), size=len(content))
+    with socket.socket() as silent:
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()  # the kernel takes connections, and bytes until its buffer is full
+        access = "access_key_id=a,secret_access_key=b,retry_max_attempts=1"
+        url = f"endpoint_url=http://127.0.0.1:{silent.getsockname()[1]}"
+        cache = opened(place_of(f"type=s3,bucket=bucket,region=r,{url},{access}"))
+        began = time.monotonic()
+
+        with pytest.raises(RemoteCacheError, match=r"PUT: HTTP error: Connection timed out$"):
+            cache.add(blob, io.BytesIO(content))
+
+    assert 40 < time.monotonic() - began < 120  # two tries
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 500])

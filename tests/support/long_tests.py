@@ -25,6 +25,7 @@ _WEIGHTS = {
     "test_whatever_is_killed_at_whatever_moment": 30,
     "test_images_are_the_same_from_threads_and_from_any_workers": 15,
     "test_an_interrupt_ends_a_step_and_the_end_of_a_worker_does_not": 20,
+    "test_an_upload_ends_when_no_byte_moves_for_half_a_minute": 60,
     "test_what_was_done_is_kept_when_the_scheduler_ends": 12,
     "test_commands_work_as_shown": 15,
     "test_kanikos_own_dockerfiles_build": 15,
