@@ -103,7 +103,8 @@ def test_an_error_of_the_engine_has_its_class_message_hint_and_excerpt(context: 
 
 
 def test_files_as_the_only_output_are_no_image(context: Path, tmp_path: Path) -> None:
-    image = img.build(context, output=tmp_path / "out")
+    dockerfile = io.BytesIO(b"FROM scratch\nCOPY hello /srv/hello\n")
+    image = img.build(context, file=dockerfile, output=tmp_path / "out")
 
     assert not image
     assert (tmp_path / "out/srv/hello").read_text() == "hello\n"
