@@ -46,7 +46,7 @@ class MemoryContexts(ContextSource):
         )
 
     def open(self, location: str, ignore: tuple[str, ...]) -> BuildContext:
-        excludes = IgnoreMatcher(ignore).excludes
+        excludes = IgnoreMatcher(ignore).hides
         files = self._files(location)
         return MemoryContext(
             {path: content for path, content in files.items() if not excludes(path)},

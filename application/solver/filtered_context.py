@@ -45,7 +45,7 @@ class FilteredContext(BuildContext):
         return self.whole.read_file(path)
 
     def _kept(self) -> Iterator[Entry]:
-        excludes = IgnoreMatcher(self.patterns).excludes
+        excludes = IgnoreMatcher(self.patterns).hides
         hidden: dict[str, Entry] = {}  # excluded directories, kept if a file in them is
         for entry in self.whole.tree().walk(""):
             if entry.path and excludes(entry.path):

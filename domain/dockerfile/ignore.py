@@ -1,6 +1,7 @@
 """.dockerignore: the paths of a build context that are excluded.
 
-Source: Dockerfile reference, ".dockerignore file"; moby/patternmatcher, MatchesOrParentMatches.
+Source: Dockerfile reference, ".dockerignore file"; moby/patternmatcher, MatchesUsingParentResults
+and MatchesOrParentMatches.
 """
 
 import re
@@ -13,7 +14,7 @@ from img.domain.dockerfile.many_stars import ManyStars
 from img.domain.errors import ContextError
 from img.domain.go.file_paths import clean_path
 
-NOT_MATCHED = -1  # the state of a path that no pattern has matched
+NOT_MATCHED = 0  # the state of a path that no pattern has matched
 _ATOM = r"(?:[^\\\-\]]|\\.)"
 _VALID = rf"(?s)(?:[^\\\[]|\\.|\[\^?(?:{_ATOM}(?:-{_ATOM})?)+\])*"
 _CHUNK = r"(?s)(\**)((?:\\.|\[(?:\\.|[^\]\\])*\]?|[^*\[\\]|\\\Z)*)"
@@ -59,6 +60,10 @@ class IgnoreMatcher:
         state = matcher.child_state("a/b", state_of_a)
         if matcher.is_excluded(state): ...
 
+    In a walk a pattern is only tried where it changes something. So ``!d`` does not match a
+    directory that is not excluded, and has no effect on the files in it: ``**/*.log`` and ``!d``
+    exclude ``d/x.log`` (fsutil, filter.go). ``excludes`` tries all patterns with all parents.
+
     A pattern may be well-formed and still give no expression, such as ``a\\y``. As in moby, only a
     path that is compared with it is an error: each method that gets a path raises BadIgnorePattern.
     """
@@ -75,7 +80,9 @@ class IgnoreMatcher:
         )
         self._excluding = (*(not run.includes for run in self._runs), False)  # [-1]: not matched
         self._backwards = tuple(reversed(tuple(enumerate(self._runs))))
-        self._directories: dict[str, int] = {}
+        self._bits = tuple((1 << index, run) for index, run in enumerate(self._runs))
+        self._directories: dict[str, int] = {}  # the last run that matches
+        self._states: dict[str, int] = {}
 
     def __bool__(self) -> bool:
         """Return whether there are any patterns."""
@@ -83,45 +90,66 @@ class IgnoreMatcher:
 
     def excludes(self, path: str) -> bool:
         """Return whether ``path`` (relative, with slashes) or a parent of it is excluded."""
-        return path != "." and self._excluding[self._state(path)]
+        return path != "." and self._excluding[self._last_match(path)]
+
+    def hides(self, path: str) -> bool:
+        """Return whether a walk excludes ``path`` (relative, with slashes)."""
+        return path != "." and self.is_excluded(self._state(path))
 
     def child_state(self, path: str, parent_state: int = NOT_MATCHED) -> int:
-        """Return the state of ``path``; that of its parent is ``parent_state``."""
-        if self._traps:
-            for trap in self._traps:
-                trap.try_with(path)
-        for index, run in self._backwards:
-            if index <= parent_state:
-                return parent_state
-            if run.matches(path):
-                return index
-        return NOT_MATCHED
+        """Return the state of ``path``, one bit for each run; its parent has ``parent_state``."""
+        self._try_traps(path)
+        state, excluded = NOT_MATCHED, False
+        for bit, run in self._bits:
+            if parent_state & bit or (run.includes == excluded and run.matches(path)):
+                state |= bit
+                excluded = not run.includes
+        return state
 
     def is_excluded(self, state: int) -> bool:
         """Return whether a path with this state is excluded."""
-        return self._excluding[state]
+        return self._excluding[state.bit_length() - 1]
 
     def excludes_child(self, path: str, parent_state: int) -> tuple[bool, int]:
         """Return whether ``path`` is excluded, and its state for its own children."""
         state = self.child_state(path, parent_state)
-        return self._excluding[state], state
+        return self.is_excluded(state), state
 
     def may_skip_directory(self, path: str, state: int | None = None) -> bool:
         """Return whether no path in the directory ``path`` can be included again."""
         state = self._state(path) if state is None else state
-        if not self._excluding[state]:
+        if not self.is_excluded(state):
             return False
-        later = (run for run in self._runs[state + 1 :] if run.includes)
+        later = (run for run in self._runs[state.bit_length() :] if run.includes)
         return not any(run.may_match_beneath(path) for run in later)
 
     def _state(self, path: str) -> int:
         parent = path.rpartition("/")[0]
         if not parent:
             return self.child_state(path)
-        state = self._directories.get(parent)
+        state = self._states.get(parent)
         if state is None:
-            state = self._directories[parent] = self._state(parent)
+            state = self._states[parent] = self._state(parent)
         return self.child_state(path, state)
+
+    def _last_match(self, path: str) -> int:
+        """Return the index of the last run that matches ``path`` or a parent of it, else -1."""
+        self._try_traps(path)
+        above = -1
+        if parent := path.rpartition("/")[0]:
+            known = self._directories.get(parent)
+            above = self._last_match(parent) if known is None else known
+            self._directories[parent] = above
+        for index, run in self._backwards:
+            if index <= above:
+                break
+            if run.matches(path):
+                return index
+        return above
+
+    def _try_traps(self, path: str) -> None:
+        for trap in self._traps:
+            trap.try_with(path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -265,7 +265,7 @@ def _look_at_the_syntax(text: str) -> None:
 
 def _ignored(text: str) -> object:
     matcher = IgnoreMatcher(read_ignore_patterns(text))
-    return [matcher.is_excluded(matcher.child_state(path, -1)) for path in ("a", "a" * 99, "a/b/c")]
+    return [matcher.is_excluded(matcher.child_state(path)) for path in ("a", "a" * 99, "a/b/c")]
 
 
 def _of_files(place: Path) -> Mapping[str, Reader]:

@@ -367,4 +367,4 @@ def _texts(operation: CopyFiles) -> tuple[InlineText, ...]:
 
 
 def _matching(patterns: Sequence[str]) -> Callable[[str], bool]:
-    return IgnoreMatcher(tuple(patterns)).excludes
+    return IgnoreMatcher(tuple(patterns)).hides

@@ -113,7 +113,22 @@ def test_walking_gives_the_same_answers(patterns: list[str], parts: list[str]) -
     for depth in range(1, len(parts) + 1):
         path = "/".join(parts[:depth])
         excluded, state = matcher.excludes_child(path, state)
-        assert excluded == IgnoreMatcher(patterns).excludes(path)
+        assert excluded == IgnoreMatcher(patterns).hides(path)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "path", "hidden"),
+    [
+        (["**/*.log", "!d"], "d/x.log", True),
+        (["**/*.log", "!d/*.log"], "d/x.log", False),
+        (["*", "!d"], "d/x.log", False),
+        (["d", "!d/x", "d"], "d/x", False),
+    ],
+)
+def test_a_pattern_that_changes_nothing_for_a_directory_has_no_effect_in_it(
+    patterns: list[str], path: str, hidden: bool
+) -> None:
+    assert IgnoreMatcher(patterns).hides(path) is hidden
 
 
 @given(PATTERNS, PATHS)
@@ -138,4 +153,4 @@ def test_a_skipped_directory_holds_nothing_included(patterns: list[str], parts: 
         return
     for depth in range(1, len(parts)):
         if matcher.may_skip_directory("/".join(parts[:depth])):
-            assert matcher.excludes("/".join(parts))
+            assert matcher.hides("/".join(parts))
