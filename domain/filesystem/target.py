@@ -86,10 +86,12 @@ class Target:
         self._emptied: set[str] = set()  # directories of the base that another file replaced
         self._outer: dict[str, str] = {}  # path -> the file of the base that it names
         self._turn = 0
+        self._led: set[str] = set()  # directories that this source has written
 
     def next_source(self) -> None:
         """Begin the next source: hard links connect only files of one source."""
         self._turn += 1
+        self._led.clear()
 
     def get(self, path: str) -> Entry | None:
         """Return the entry at ``path``."""
@@ -310,6 +312,8 @@ class Target:
         entry = source.get(path)
         assert entry is not None
         self._check(place, entry.kind)
+        if entry.kind == DIRECTORY:
+            self._led.add(place)
         self._write(place, path, entry, source.inode(path) if entry.offset >= 0 else None)
 
     def _check(self, place: str, kind: str) -> None:
@@ -325,16 +329,18 @@ class Target:
         """Write the directories above ``path`` that did not match themselves."""
         for directory in paths.ancestors(path):
             place = paths.below(where, directory)
-            if place in self._written:
+            if place in self._led:
                 continue
-            entry, old = source.get(paths.below(top, directory)), self._below(place)
+            self._led.add(place)
+            entry, old = source.get(paths.below(top, directory)), self.get(place)
             assert entry is not None
             if old is None:
                 self._write(place, paths.below(top, directory), entry, None)
             elif old.kind != DIRECTORY:
                 raise NotADirectory(place)
-            elif old.mode != entry.mode:  # BuildKit sets only the mode
-                self._set(place, Selected(None, old._replace(mode=entry.mode)))
+            elif old.mode != entry.mode:  # BuildKit sets only the mode, to that of the source
+                item = self._written.get(place) or Selected(None, old)
+                self._set(place, item._replace(entry=old._replace(mode=entry.mode)))
 
     def _write(self, place: str, path: str, entry: Entry, inode: object) -> None:
         _, kind, mode, uid, gid, size, mtime, link, device, xattrs, digest, _ = entry

@@ -106,6 +106,20 @@ def test_a_file_above_the_pivot_is_copied_from_stages_alone(word: str) -> None:
     assert "x/f <- f" in shown(from_stage)
 
 
+def test_a_directory_above_files_of_two_sources_has_the_mode_of_the_source() -> None:
+    chosen = copy(
+        a_tree("p/q/", "p/q/x", "p/y"),
+        "p/q/x",
+        "p/y",
+        to="/o/",
+        parents=True,
+        mode=lambda *_: 0o700,
+    )
+
+    modes = {item.entry.path: item.entry.mode for item in chosen.items}
+    assert (modes["o/p"], modes["o/p/q"], modes["o/p/y"]) == (0o755, 0o700, 0o700)
+
+
 def test_a_file_has_nothing_below_a_pivot() -> None:
     for in_context in (True, False):
         with pytest.raises(SourceNotFound, match='"/f/a": not found'):
