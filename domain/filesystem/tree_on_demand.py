@@ -47,29 +47,25 @@ def tree_of_layer(layer: FileIndex) -> FileTree:
     """Return the tree of the lowest ``layer``. Raises DanglingHardLink."""
     if any(part.has_kind(HARDLINK) for part in layer.columns):
         return FileTree.of([layer])
-    lookup = _Lookup(layer)
-    tree = TreeOnDemand(lookup.find, lambda: FileTree.of([layer]))
-    lookup.tree = tree
-    return tree
+    return _LayerTree(layer)
 
 
-class _Lookup:
-    """Single entries of a layer."""
+class _LayerTree(TreeOnDemand):
+    """The tree of one layer, which has no hard links."""
 
     def __init__(self, layer: FileIndex) -> None:
-        self.tree: TreeOnDemand | None = None
+        super().__init__(self._entry, lambda: FileTree.of([layer]))
         self._layer = layer
         self._rows: dict[str, int] | None = None
         self._starts = [*accumulate((part.size for part in layer.columns), initial=0)]
 
-    def find(self, path: str) -> Entry | None:
+    def _entry(self, path: str) -> Entry | None:
         """Return the entry at ``path``. Raises TooManyLinks."""
         if self._rows is None:  # many trees are walked and never asked for an entry
             self._rows = _rows_by_path(self._layer)
             if self._rows is None:
-                assert self.tree is not None
-                self.tree.load()
-                return self.tree.get(path)
+                self.load()
+                return self.get(path)
         row = self._rows.get(path)
         if row is None:
             return None if path else FileTree().get("")
