@@ -15,7 +15,7 @@ from img.adapters.linux.waiting_file import WaitingFile
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
     _prepare()
-    if "build" in sys.argv:
+    if "build" in sys.argv:  # options may be before it
         from img.entrypoints import trace
 
         if trace.repeat(sys.argv[1:]):

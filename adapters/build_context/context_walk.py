@@ -85,17 +85,17 @@ class PackedPart:
 
     def __init__(self, packed: bytes) -> None:
         self._packed = packed
+        self._digest: bytes
+        self._newest: int
         self._digest, self._newest = _PACKED.unpack_from(packed)
 
     def digest(self) -> bytes:
         """Return the digest of the part."""
-        digest: bytes = self._digest
-        return digest
+        return self._digest
 
     def newest(self) -> int:
         """Return the latest ctime of a regular file, in nanoseconds; 0 without any."""
-        newest: int = self._newest
-        return newest
+        return self._newest
 
     def unpack(self) -> Part:
         """Return the part."""
