@@ -112,6 +112,8 @@ def test_a_container_of_azure_that_cannot_be_made_is_named() -> None:
         with pytest.raises(RemoteCacheError, match="there is no container 'buildkit-cache'"):
             cache.publish(b"{}")
 
+        assert len(server.asked("PUT", "/a/buildkit-cache?restype=container")) == 1
+
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_store_without_time_is_busy(status: int) -> None:
