@@ -6,6 +6,7 @@ small, are forked on the way.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
@@ -275,6 +276,8 @@ def _enter() -> BuildHost:
     host = _inside(user, outsider.run)
     if host.id_map is None:
         outsider.close()
+    else:  # the first process of a container may never wait for it
+        atexit.register(outsider.close)
     return host
 
 

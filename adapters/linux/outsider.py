@@ -73,9 +73,11 @@ class Outsider:
     def close(self) -> None:
         """End the helper process. Idempotent; it also ends when this process does."""
         if self._pid:
-            self._connection.close()
+            # First, as it may wait for a helper, and a thread for the answer.
+            os.kill(self._pid, signal.SIGTERM)
             os.waitpid(self._pid, 0)
             self._pid = 0
+            self._connection.close()
 
 
 def _run_helpers(connection: socket.socket) -> NoReturn:

@@ -1,4 +1,7 @@
 import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +53,20 @@ def test_nobody_is_left_behind() -> None:
 
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_an_outsider_is_closed_while_a_helper_hangs(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    outsider = Outsider()
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(outsider.run, ["sh", "-c", f"echo $$ >{pipe}; exec sleep 600"], b"")
+        helper = int(pipe.read_text())
+
+        outsider.close()
+
+        assert isinstance(asked.exception(60), ConnectionResetError)
+        os.kill(helper, signal.SIGKILL)
 
 
 def test_an_outsider_keeps_no_descriptor_of_its_parent_open() -> None:
